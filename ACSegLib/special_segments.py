@@ -81,6 +81,19 @@ def role_notes(segmentation: Segmentation) -> list[str]:
     return [_note(segmentation.name, rows, role) for role, rows in found.items() if rows]
 
 
+def structures_of_both(
+    result: Segmentation, reference: Segmentation, ignored: np.ndarray | None, keep: Collection[str]
+) -> tuple[Segmentation, Segmentation, np.ndarray | None, list[str]]:
+    """Two segmentations to compare as `structures` has them, the voxels (bool) that do not count, and notes.
+
+    These are the voxels that were ignored before, and those that the reference marks.
+    """
+    reference, marked, notes = structures(reference, keep=keep)
+    result, _, more = structures(result, keep=keep)
+    ignored = marked if ignored is None else ignored if marked is None else ignored | marked
+    return result, reference, ignored, [*notes, *more]
+
+
 def structures(
     segmentation: Segmentation, keep: Collection[str] = ()
 ) -> tuple[Segmentation, np.ndarray | None, list[str]]:

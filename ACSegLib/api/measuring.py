@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
+from ACSegLib.api.inputs import as_bool_mask, as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume, as_names
@@ -212,20 +212,28 @@ def compare(
     >>> float(acseg.compare(result, reference)["dice"][0])
     0.75
     """
-    from ACSegLib.arrays import to_numpy
     from ACSegLib.files.registry import tell
+    from ACSegLib.measure.overlap import note_on_names
+    from ACSegLib.special_segments import structures_of_both
     from ACSegLib.unfilled_labels import notes_on_one_unfilled
     from ACSegLib.workflows import run
 
     first, second = as_segmentations(result, reference, spacing, unit)
     _tell_lengths(second, table_unit, (result, reference))
-    if ignore is None and not slice:
+    segments = as_names(segments)
+    first, second, ignored, notes = structures_of_both(
+        first, second, as_bool_mask(ignore, first.shape, "ignore"), segments
+    )
+    tell(notes)
+    if ignored is None and not slice:
         tell(notes_on_one_unfilled(first, second))
+    if not cells and (note := note_on_names(first, second)):
+        tell([note])
     request = CompareRequest(
         result=first,
         reference=second,
-        ignored=None if ignore is None else to_numpy(ignore, "ignore"),
-        segments=as_names(segments),
+        ignored=ignored,
+        segments=segments,
         unit=table_unit,
         tolerance=tolerance,
         surface=surface,

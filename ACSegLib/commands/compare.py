@@ -191,7 +191,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Compare one pair of files."""
     from ACSegLib.files.registry import tell
     from ACSegLib.measure.overlap import note_on_names, pair_segments
-    from ACSegLib.special_segments import structures
+    from ACSegLib.special_segments import structures_of_both
     from ACSegLib.unfilled_labels import notes_on_one_unfilled
     from ACSegLib.workflows import CompareRequest
     from ACSegLib.workflows import run as run_request
@@ -206,10 +206,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     result, reference = (with_default_unit(side, options.file_unit) for side in in_one_unit(result, reference))
     tell(notes_on_lengths({item.name: voxel_edge(reference.geometry)}, options.unit))
     reference, ignored = _split_ignored(reference, options.ignore_value)
-    reference, marked, notes = structures(reference, keep=options.segments)
-    result, _, more = structures(result, keep=options.segments)
-    tell([*notes, *more])
-    ignored = marked if ignored is None else ignored if marked is None else ignored | marked
+    result, reference, ignored, notes = structures_of_both(result, reference, ignored, options.segments)
+    tell(notes)
     if not (result.segments or reference.segments):
         raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
     if ignored is None and not options.slice:

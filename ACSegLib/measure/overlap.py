@@ -176,15 +176,29 @@ def note_on_names(result: Segmentation, truth: Segmentation) -> str | None:
             f"result and reference have {common[double[0]]} segments named {double[0]!r}, which were compared in the "
             "order of their tables; with --cells, cells are matched by their overlap."
         )
-    if not all(tables) or common:
+    if not all(tables):
         return None
+    if common:
+        alone = [[name for name in names if name not in common] for names in tables]
+        ours, theirs = map(_some, alone)
+        return (
+            f"the result has {ours} and the reference {theirs}, which have no partner of their name and count as "
+            "missing on the other side; rename them if they are the same."
+            if all(alone)
+            else None
+        )
     paired = sum(None not in sides for _, *sides in pair_segments(result, truth))
     made_up = any(all(_MADE_UP.fullmatch(name) for name in names) for names in tables)
     if made_up and paired == min(map(len, tables)):
         return None
-    ours, theirs = (", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED) for names in tables)
+    ours, theirs = map(_some, tables)
     how = "; they were compared by value" if paired else ", so that none was compared; rename them"
     return f"result ({ours}) and reference ({theirs}) have no segment name in common{how}."
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED)
 
 
 def require_same_place(result: Segmentation, truth: Segmentation) -> None:

@@ -304,6 +304,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the request is not a line of JSON ({0}); send one object on one line."),
         _('the request must be an object {{"command": .., "options": {{..}}}}.'),
         _(
+            "the result has {0} and the reference {1}, which have no partner of their name and count as missing on "
+            "the other side; rename them if they are the same."
+        ),
+        _(
             "the result {0} has {1} of the segments named {2}, and the reference {3} has {4}; rename them, or "
             "compare them as cells (--cells)."
         ),

@@ -311,3 +311,20 @@ def test_voxels_without_a_value_in_the_image_are_told():
     for image, missing in ((np.where(X < 13, np.nan, 1.0), BALL & (X < 13)), (np.full(SHAPE, np.nan), BALL)):
         with pytest.warns(UserWarning, match=rf"{missing.sum()} of {BALL.sum()} voxels of Segment_1 .*no finite value"):
             acseg.measure(BALL, image, **settings)
+
+
+def test_a_comparison_leaves_out_what_the_reference_ignores_as_the_shell_does():
+    reference = np.where(X < 13, BALL, 2 * BALL)
+    names = {1: "cell", 2: "ignore"}
+    sides = (Segmentation.from_labels(labels, names=names) for labels in (BALL, reference))
+    with pytest.warns(UserWarning, match="ignore"):
+        table = acseg.compare(*sides, distances=False)
+    assert (list(table["segment"]), list(table["dice"])) == (["cell"], [1.0])
+
+
+def test_a_comparison_tells_how_it_paired_segments_without_a_common_name():
+    first, second = (Segmentation.from_labels(BALL, names={1: name}) for name in ("cell", "nucleus"))
+    with pytest.warns(UserWarning, match="no segment name in common; they were compared by value"):
+        assert acseg.compare(first, second, distances=False)["dice"][0] == 1
+    with pytest.raises(InputError, match="ignore must be an array of bool"):
+        acseg.compare(first, second, ignore=BALL.astype(int))

@@ -61,6 +61,15 @@ def test_tables_without_a_common_name_are_told(ours, theirs, words, tmp_path, ca
     assert words is None or words in text
 
 
+def test_segments_without_a_partner_on_both_sides_are_told(tmp_path, capsys):
+    labels = ball(8).labels.astype(np.uint8)
+    labels[2:5, 2:5, 2:5] = 2
+    for name, table in (("a", {1: "Cell", 2: "bead"}), ("b", {1: "cell", 2: "bead"})):
+        save_segmentation(Segmentation.from_labels(labels, NM, table), tmp_path / f"{name}.seg.nrrd")
+    assert main(["compare", str(tmp_path / "a.seg.nrrd"), str(tmp_path / "b.seg.nrrd"), "--quiet"]) == 0
+    assert "the result has Cell and the reference cell, which have no partner" in capsys.readouterr().out
+
+
 def test_comparing_folders_writes_rows_and_their_means(folders):
     output = folders / "scores.xlsx"
     results = compare.run(
