@@ -33,7 +33,9 @@ def editor_node_of(editor: Any) -> Any:
     return editor.GetSegmentEditorNode() if hasattr(editor, "GetSegmentEditorNode") else editor
 
 
-def edit_rules(node: Any, written: Sequence[str], editor_node: Any, volume_node: Any) -> EditRules:
+def edit_rules(
+    node: Any, written: Sequence[str], editor_node: Any, volume_node: Any, spared: Sequence[str] = ()
+) -> EditRules:
     """Read the masking settings of Segment Editor as they apply to a write on a volume's grid.
 
     Segments that are written together do not mask one another, so that all of them may grow and shrink at once.
@@ -48,6 +50,8 @@ def edit_rules(node: Any, written: Sequence[str], editor_node: Any, volume_node:
         Without it nothing is masked and no other segment is touched.
     volume_node : vtkMRMLScalarVolumeNode
         Whose grid the labels are on.
+    spared : sequence of str
+        Ids of segments that are not erasable.
     """
     if editor_node is None:
         return EditRules(None, [])
@@ -60,7 +64,8 @@ def edit_rules(node: Any, written: Sequence[str], editor_node: Any, volume_node:
     if mode == editor_node.OverwriteNone:
         return EditRules(allowed, [])
     visible_only = mode == editor_node.OverwriteVisibleSegments
-    return EditRules(allowed, read.chosen_segments(node, others, visible_only))
+    erasable = [s for s in others if s not in set(spared)]
+    return EditRules(allowed, read.chosen_segments(node, erasable, visible_only))
 
 
 def _allowed_by_segments(node: Any, others: list[str], editor_node: Any, volume_node: Any) -> np.ndarray | None:

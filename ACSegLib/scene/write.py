@@ -26,6 +26,7 @@ def write_segmentation_to_node(
     scene: Any = None,
     segment_ids: Sequence[str] | None = None,
     editor: Any = None,
+    spared: Sequence[str] = (),
     save_state: Callable[[], None] | None = None,
     name: str | None = None,
 ) -> Any:
@@ -51,6 +52,8 @@ def write_segmentation_to_node(
     editor : vtkMRMLSegmentEditorNode or vtkSlicerSegmentEditorLogic, optional
         Its masking settings (editable area, intensity range, overwriting of others) are honoured, and, given the
         logic, its undo state is saved once. Others lose only voxels that no written segment had. Needs `volume_node`.
+    spared : sequence of str, optional
+        Ids of segments that lose no voxel, whatever the editor's overwrite mode.
     save_state : callable, optional
         Called once, after all checks and before the first change: inside Slicer the effect's ``saveStateForUndo``.
     name : str, optional
@@ -71,7 +74,7 @@ def write_segmentation_to_node(
         node = _new_node(segmentation, volume_node, scene, name)
     node.CreateDefaultDisplayNodes()  # one that was just made in a node selector has none, and would not be seen
     targets = _targets(node, rows)
-    rules = edit_rules(node, list(targets.values()), editor_node_of(editor), volume_node)
+    rules = edit_rules(node, list(targets.values()), editor_node_of(editor), volume_node, spared)
     labels = OutgoingLabels(segmentation, rows, targets, node, volume_node)
     labels.merge_existing(rules)
     if save_state is not None:

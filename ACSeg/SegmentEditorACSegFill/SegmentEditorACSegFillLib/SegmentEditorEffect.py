@@ -31,6 +31,7 @@ from SegmentEditorACSegFillLib.inputs import (
     collect,
     inputKey,
     requireBackground,
+    requireRoom,
     requireVisibleSegment,
 )
 from SegmentEditorACSegFillLib.options import OptionsFrame
@@ -292,6 +293,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             options = {name: value for name, value in options.items() if name == "device"} | self.correcting.options()
             self.session.startCorrection(inputs, self.correcting.before(inputs), options)
             return
+        requireRoom(inputs)
         box = self.options.box(self.scriptedEffect.parameterSetNode().GetSourceVolumeNode())
         if box is None:
             requireBackground(options, inputs.drawn)

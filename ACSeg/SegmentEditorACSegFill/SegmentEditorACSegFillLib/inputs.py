@@ -117,7 +117,7 @@ def inputsOf(scriptedEffect: Any, drawn: Segmentation) -> FillInputs:
 def protectedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:
     """Voxels (k, j, i) that must not be filled, masked ones and those of hidden segments; None where there are none."""
     editorNode = scriptedEffect.parameterSetNode()
-    hidden = _hiddenVoxels(editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode())
+    hidden = _hiddenVoxels(editorNode)
     masked = _maskedVoxels(scriptedEffect, shape)
     return hidden if masked is None else masked if hidden is None else hidden | masked
 
@@ -140,6 +140,17 @@ def requireBackground(options: OptionValues, drawn: Segmentation) -> None:
     if options["mode"] == "scribbles" and chosen not in drawnIds and (chosen or len(drawnIds) > 1):
         raise InputError(
             _("Scribbles need a segment that marks the background: choose a visible one as 'Background segment'.")
+        )
+
+
+def requireRoom(inputs: FillInputs) -> None:
+    """Refuse a fill that has no voxel to fill: the settings under Masking forbid all that are not labelled."""
+    if inputs.protected is not None and np.all(inputs.protected | inputs.drawn.occupied()):
+        raise InputError(
+            _(
+                "The settings under Masking leave no voxel to fill: choose 'Everywhere' as editable area, hide its "
+                "segment, or widen the intensity range."
+            )
         )
 
 
@@ -168,15 +179,25 @@ def _haveCommonGrid(reference: Any, volumeNode: Any, segmentationNode: Any) -> b
     return shift is not None and not shift.any()
 
 
-def _hiddenVoxels(segmentationNode: Any, volumeNode: Any) -> np.ndarray | None:
+def hiddenSegments(editorNode: Any) -> list[str]:
+    """Ids of the segments that are hidden in the views: they are never changed."""
+    segmentationNode = editorNode.GetSegmentationNode()
+    display = segmentationNode.GetDisplayNode()
+    identifiers = segmentationNode.GetSegmentation().GetSegmentIDs()
+    return [s for s in identifiers if display is not None and not display.GetSegmentVisibility(s)]
+
+
+def _hiddenVoxels(editorNode: Any) -> np.ndarray | None:
+    """Voxels of hidden segments, but for those inside of which the settings under Masking ask to edit."""
     from ACSegLib.scene import segmentation_from_node
 
-    display = segmentationNode.GetDisplayNode()
-    identifiers = list(segmentationNode.GetSegmentation().GetSegmentIDs())
-    hidden = [s for s in identifiers if display is not None and not display.GetSegmentVisibility(s)]
-    if not hidden:
+    node = editorNode.GetSegmentationNode()
+    hidden = hiddenSegments(editorNode)
+    if editorNode.GetMaskMode() == node.EditAllowedInsideSingleSegment:
+        hidden = [s for s in hidden if s != editorNode.GetMaskSegmentID()]
+    if not hidden or editorNode.GetMaskMode() == node.EditAllowedInsideAllSegments:
         return None
-    return segmentation_from_node(segmentationNode, volumeNode, hidden).occupied()
+    return segmentation_from_node(node, editorNode.GetSourceVolumeNode(), hidden).occupied()
 
 
 def _maskedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:

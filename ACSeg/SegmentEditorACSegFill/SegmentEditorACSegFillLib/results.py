@@ -8,6 +8,7 @@ from ACSegLib.volume import Segmentation
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, SplitOutcome
 from SegmentEditorACSegFillLib.inputs import (
     drawnSegments,
+    hiddenSegments,
     protectedVoxels,
     requireVisibleSegment,
     visibleSegments,
@@ -106,6 +107,7 @@ class Results:
             volume_node=editorNode.GetSourceVolumeNode(),
             segment_ids=[s.id for s in segmentation.segments],
             editor=editorNode,
+            spared=hiddenSegments(editorNode),
             save_state=self._effect.saveStateForUndo,
         )
         if surface:

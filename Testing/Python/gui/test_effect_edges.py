@@ -330,7 +330,8 @@ def test_the_preview_deleted_by_hand(desk):
     assert desk.previewed()[11].any()
 
 
-def test_editing_only_inside_a_segment(desk):
+def test_editing_only_inside_a_segment_that_is_hidden(desk):
+    """As a cell is hidden while its nucleus is filled: the fill overlaps it, and takes nothing from it."""
     inside = np.zeros(SHAPE, bool)
     inside[:, :12] = True
     draw(desk.host, "bead", inside)
@@ -343,7 +344,20 @@ def test_editing_only_inside_a_segment(desk):
     assert desk.effect.preview.node is not None, desk.effect.message
     desk.panel.applyButton.click()
     assert np.array_equal(desk.array()[:, 12:], drawn[:, 12:]), "nothing changes outside"
+    assert (desk.array() & ~drawn).sum() > drawn.sum(), "it is filled inside"
     assert np.array_equal(desk.array("bead"), inside), "a hidden segment is never erased"
+
+
+@pytest.mark.parametrize(
+    ("mode", "segment"), [("InsideAllSegments", None), ("InsideVisibleSegments", None), ("InsideSingleSegment", "gone")]
+)
+def test_masking_that_leaves_nothing_to_fill_is_told_at_once(desk, fake, mode, segment):
+    desk.draw()
+    desk.node.SetMaskMode(getattr(desk.segmentation, f"EditAllowed{mode}"))
+    desk.node.SetMaskSegmentID(segment)
+    desk.panel.fillButton.click()
+    assert "leave no voxel to fill" in desk.effect.message
+    assert not fake.calls
 
 
 def test_a_hidden_segment_keeps_what_it_shares_with_the_drawn_slices(desk):
