@@ -31,14 +31,23 @@ MAX_CLASSES_TOGETHER = 4
 
 # --- strength of prior and edges --------------------------------------------------------------------------------------
 
-#: Strength of the prior, and edge scale in noise levels, where too few slices are labelled to choose them. A choice:
-#: between the values that the calibration gives on good and on poor priors.
+#: Strength of the prior, and edge scale in noise levels, where one slice alone is labelled; of two slices they stay
+#: unless others are clearly better. A choice: between the values that the calibration gives on good and on poor priors.
 DEFAULT_GAMMA, DEFAULT_EDGE = 0.3, 3.0
 
 #: Strengths of the prior and edge scales in noise levels among which hidden labels choose: of a good prior, of any
 #: other one unless the others are better, and the others. A strong prior leaves little to the edges.
 #: ``Testing/Benchmarks/self_tuning.py``.
 CANDIDATES = ((1.0, 3.0), (0.1, 1.0), (0.01, 0.6), (0.1, 3.0))
+
+#: A further one, which leaves nearly all to the edges, where slices are so far apart, in voxels of the finest axis. A
+#: walk between slices takes a number of steps that grows with the square of their distance, and may stop at each: what
+#: is a weak prior between near slices is a strong one between distant ones. ``self_tuning.py --few``.
+PLAIN_WALK, MIN_WALK = (0.001, 0.3), 10.0
+
+#: Dice by which the weak prior may be worse than the medium one, so that an even weaker one is tried.
+#: ``self_tuning.py --few``.
+MAX_WEAK_LOSS = 0.03
 
 #: Dice by which other settings must be better. ``Testing/Benchmarks/self_tuning.py``.
 MIN_GAIN = 0.004
@@ -49,6 +58,10 @@ TRUSTED_PRIOR = 0.95
 
 #: Dice by which the strong prior must be better than the others where it is less good. ``self_tuning.py``.
 MIN_STRONG_GAIN = 0.018
+
+#: Dice by which others must be better than `DEFAULT_GAMMA` where no slice lies between two others: what is hidden then
+#: is known from one side. ``self_tuning.py --few``.
+MIN_GAIN_AT_ENDS = 0.15
 
 #: Labelled slices of a run whose bands are hidden, and runs. Bound.
 MAX_RUN, MAX_RUNS = 5, 2

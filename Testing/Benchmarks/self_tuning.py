@@ -7,7 +7,7 @@ chooses, of the best settings of a grid, and of the better of scikit-image's ``r
 cross-validation Dice; and the processor time, also as a multiple of that of a fill with the same settings given. The
 grid and the peers need minutes; ``--cache`` keeps their scores, so that a change of the choice alone is judged within
 one. ``--seed 1`` gives volumes on which nothing was tuned. ``--uneven`` labels three to five slices of simulated ones,
-at uneven distances.
+at uneven distances, and ``--few 3`` so many at even ones.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
@@ -31,7 +32,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import fill_methods  # noqa: E402
 import harness  # noqa: E402
 from fill_cases import Case, score  # noqa: E402
-from self_tuning_cases import all_cases, unevenly_labelled  # noqa: E402
+from self_tuning_cases import all_cases, few_slices, unevenly_labelled  # noqa: E402
 
 from ACSegLib.fill import FillResult, Settings, fill  # noqa: E402
 from ACSegLib.fill.pipeline import solve_slabs  # noqa: E402
@@ -117,6 +118,15 @@ def cached_scores(case: Case, cache: Path | None, peers: bool) -> dict[str, dict
     return scores
 
 
+def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
+    """The volumes that the options ask for."""
+    if options.uneven:
+        return unevenly_labelled(options.seed)
+    if options.few:
+        return few_slices(options.seed, options.few)
+    return all_cases(harness.data_folder(options.data), options.seed)
+
+
 def main() -> int:
     """Judge every case, print the table; 1 if a choice is worse or slower than allowed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,12 +134,14 @@ def main() -> int:
     parser.add_argument("--peers", action="store_true", help="also run random_walker, which takes most of the time")
     parser.add_argument("--seed", type=int, default=0, help="0: the volumes tuned on; others: new ones")
     parser.add_argument("--uneven", action="store_true", help="few slices of simulated volumes, at uneven distances")
+    parser.add_argument(
+        "--few", type=int, metavar="COUNT", help="so many slices of simulated volumes, at even distances"
+    )
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     rows, losses, walkers, times = [], [], [], []
-    evenly = all_cases(harness.data_folder(options.data), options.seed)
-    for case in unevenly_labelled(options.seed) if options.uneven else evenly:
+    for case in chosen_cases(options):
         if options.only not in case.name:
             continue
         harness.say(case.name)

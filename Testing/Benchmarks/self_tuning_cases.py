@@ -183,10 +183,20 @@ def unevenly_labelled(seed: int = 0) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
     for case in simulated(seed):
         more = rng.permutation([1, 3, 5, 7])[: rng.integers(0, 3)]
-        numbers = sorted(int(eighth * len(case.truth)) // 8 for eighth in (2, 4, 6, *more))
-        slices = {"k": numbers}
-        name = f"{case.name}, slices {', '.join(map(str, numbers))}"
-        yield replace(case, name=name, slices=slices, scored=~drawn_mask(case.truth.shape, slices))
+        yield _labelled_on(case, sorted(int(eighth * len(case.truth)) // 8 for eighth in (2, 4, 6, *more)))
+
+
+def few_slices(seed: int, count: int) -> Iterator[Case]:
+    """The same volumes with so many slices, each in the middle of an equal part."""
+    for case in [*simulated(seed), *simulated(seed, instances=True)]:
+        yield _labelled_on(case, [(2 * n + 1) * len(case.truth) // (2 * count) for n in range(count)])
+
+
+def _labelled_on(case: Case, numbers: list[int]) -> Case:
+    """The case with other labelled slices along k."""
+    slices = {"k": numbers}
+    name = f"{case.name}, slices {', '.join(map(str, numbers))}"
+    return replace(case, name=name, slices=slices, scored=~drawn_mask(case.truth.shape, slices))
 
 
 def tomograms(seed: int = 0, side: int = 64) -> Iterator[Case]:

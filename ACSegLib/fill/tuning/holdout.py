@@ -11,8 +11,8 @@ larger one. So of few slices the second one is left out of what the classifier o
 with hidden bands what lies in these.
 
 Beyond the outermost slices the volume is known from one side alone. There the outlines are carried on instead of
-interpolated, and a prior that is right between slices can be wrong. Where this is much of the volume, bands of these
-slices are hidden as well, in parts that end where the volume does.
+interpolated, and a prior that is right between slices can be wrong. Where this is much of the volume, or no slice lies
+between two others, bands of these slices are hidden as well, in parts that end where the volume does.
 """
 
 from __future__ import annotations
@@ -118,24 +118,27 @@ def hold_out(evidence: Evidence, pattern: BandPattern, runs: Sequence[Run]) -> l
 def runs_of_slices(cuts: list[int], planes: int) -> list[Run]:
     """Runs of known slices whose inner slices are judged: all inner slices, if they are few enough.
 
-    Where much of the volume lies beyond the outermost slices, these are judged, too.
+    Where much of the volume lies beyond the outermost slices, these are judged, too; of two slices both are.
 
     Parameters
     ----------
     cuts : list of int
-        Known slices, at least three.
+        Known slices, at least two.
     planes : int
         Of the volume.
     """
+    last = planes - 1
+    ends = [Run(0, cuts[1], cuts[:2], cuts[:1]), Run(cuts[-2], last, cuts[-2:], cuts[-1:])]
+    if len(cuts) == 2:
+        return ends
     length = constants.MAX_RUN + 2
     starts = np.unique(np.linspace(0, max(0, len(cuts) - length), constants.MAX_RUNS).astype(int))
     inner = [cuts[start : start + length] for start in starts]
     runs = [Run(run[0], run[-1], run, run[1:-1]) for run in inner]
-    before, after = cuts[0], planes - 1 - cuts[-1]
-    if before + after < constants.MIN_END_SHARE * planes:
+    beyond = cuts[0], last - cuts[-1]
+    if sum(beyond) < constants.MIN_END_SHARE * planes:
         return runs
-    ends = [Run(0, cuts[1], cuts[:2], cuts[:1])] if before else []
-    return runs + ends + ([Run(cuts[-2], planes - 1, cuts[-2:], cuts[-1:])] if after else [])
+    return runs + [run for run, length in zip(ends, beyond, strict=True) if length]
 
 
 def without_hidden(samples: Samples, pattern: BandPattern, planes: Sequence[int]) -> Samples:

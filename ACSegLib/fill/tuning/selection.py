@@ -6,7 +6,8 @@ cross-validation.
 
 Usually bands are hidden, and not whole slices: a slice that is left out is twice as far from the next labelled one as
 any voxel of the fill, which favours the prior whatever the volume. Bands of the outermost slices only choose: the
-cross-validation is that of the slices between others.
+cross-validation is that of the slices between others. Where none lies between others, the outermost ones choose alone,
+and there is no cross-validation.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from ACSegLib.fill.tuning.trials import band_trials, slice_trials
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
 
+DEFAULT = Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -33,7 +36,7 @@ class Choice:
     Attributes
     ----------
     left_out : list of int or None
-        Slices of which parts were hidden; None if the settings were given.
+        Slices of which parts were hidden, if any of them lies between two others; None if the settings were given.
     prior_dice : float or None
         Dice of the prior alone on these parts; None where nothing can be hidden.
     cross_validation_dice : float or None
@@ -52,9 +55,9 @@ class Choice:
 def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> Choice:
     """Choose the settings that give hidden labels back best."""
     inner = [k for k in evidence.cuts[1:-1] if (evidence.classes[k] > 0).any()]
-    if not inner:
-        return Choice(Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE))
     bands = evidence.instances is None
+    if not inner and (not bands or len(evidence.cuts) != 2):
+        return Choice(DEFAULT)
     stages = progress.stages(learn=4, fill=6)
     if bands:
         trials = band_trials(evidence, samples, solver, stages.learn)
@@ -62,11 +65,12 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     else:
         judged = _evenly(inner, constants.MAX_LEFT_OUT)
         trials = slice_trials(evidence, samples, judged, solver, stages.learn)
+    distant = are_distant(evidence)
     overlaps: dict[Settings, list[np.ndarray]] = {}
 
     def judge(settings: Settings) -> float:
         if settings not in overlaps:
-            share = len(overlaps) / len(constants.CANDIDATES)
+            share = len(overlaps) / (len(constants.CANDIDATES) + 1)
             stages.fill(share, "cross-validation: filling hidden parts of labelled slices")
             overlaps[settings] = [trial.overlap(settings, progress) for trial in trials]
         # a few voxels of a bead should not decide; of instances, none is more important than another
@@ -77,16 +81,18 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
         total: np.ndarray = np.sum([p for p, trial in zip(parts, trials, strict=True) if not trial.at_end], axis=0)
         return total
 
+    if not inner:
+        return Choice(search_at_ends(judge, distant))
     priors = [trial.prior_overlap(progress) for trial in trials]
     prior = mean_dice(np.sum(priors, axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
-    settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
+    settings = search(judge, not bands or prior >= constants.TRUSTED_PRIOR, distant)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
 
 
-def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
+def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False) -> Settings:
     """Find the candidates (`constants.CANDIDATES`) that are judged best.
 
     Others must be better by `constants.MIN_GAIN`, so that noise in the judgement hardly moves the settings. Where the
@@ -94,15 +100,39 @@ def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
     candidates are judged: the prior alone may be poor, and the medium one no better than the strong one, where a weak
     one is right. Then the strong one must be better by `constants.MIN_STRONG_GAIN`. The classifier of the trials knows
     the rest of most slices with hidden bands, so that it is better there than on the planes of the fill.
+
+    Between `distant` slices, nearly no prior at all is a candidate, too, unless the weak one is clearly worse.
     """
-    first, medium, *others = (Settings(*pair) for pair in constants.CANDIDATES)
+    first, medium, weak, smooth = (Settings(*pair) for pair in constants.CANDIDATES)
+    plain = Settings(*constants.PLAIN_WALK)
     found, best = medium, judge(medium)
     if strong and best <= judge(first) + constants.MIN_GAIN:
         return first
+    others = [weak, smooth]
+    if distant and judge(weak) > best - constants.MAX_WEAK_LOSS:
+        others = [weak, plain, smooth]
     for other in others:
-        if (value := judge(other)) > best + constants.MIN_GAIN:
+        if found != plain and (value := judge(other)) > best + constants.MIN_GAIN:
             found, best = other, value
     return first if judge(first) > best + constants.MIN_STRONG_GAIN else found
+
+
+def search_at_ends(judge: Callable[[Settings], float], distant: bool) -> Settings:
+    """Find the candidates that are judged best by the outermost slices alone, or keep the default settings.
+
+    A slice that is known from one side alone says less than one between two others. So others must be better by
+    `constants.MIN_GAIN_AT_ENDS`.
+    """
+    pairs = [*constants.CANDIDATES, *([constants.PLAIN_WALK] if distant else [])]
+    best = max((Settings(*pair) for pair in pairs), key=judge)
+    return best if judge(best) > judge(DEFAULT) + constants.MIN_GAIN_AT_ENDS else DEFAULT
+
+
+def are_distant(evidence: Evidence) -> bool:
+    """Whether the slices around a voxel are so far apart that any prior is strong there (`constants.MIN_WALK`)."""
+    gaps = np.diff(evidence.cuts)
+    usual = np.average(gaps, weights=gaps) * evidence.features.spacing[0] / min(evidence.features.spacing)
+    return bool(usual >= constants.MIN_WALK)
 
 
 def _evenly(numbers: list[int], max_count: int) -> list[int]:

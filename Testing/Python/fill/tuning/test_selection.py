@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
 from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_hidden
-from ACSegLib.fill.tuning.selection import search
+from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, search, search_at_ends
 from ACSegLib.fill.tuning.trials import overlap
 
 SLICES = [4, 12, 20, 28, 36]
@@ -167,6 +168,7 @@ def test_long_ends_of_the_volume_are_judged_beside_one_known_slice() -> None:
     assert runs == [inner(cuts), Run(0, 20, [12, 20], [12]), Run(20, 39, [20, 28], [28])]
     assert [run.at_end for run in runs] == [False, True, True]
     assert runs_of_slices(SLICES, SHAPE[0]) == [inner(SLICES)]  # 7 of 40 planes lie beyond these
+    assert runs_of_slices(SLICES[:2], SHAPE[0]) == [Run(0, 12, [4, 12], [4]), Run(4, 39, [4, 12], [12])]
     evidence = evidence_of(cuts)
     between, *ends = hold_out(evidence, BandPattern.of(evidence), runs)
     assert [sorted(window.truth) for window in ends] == [[12], [8]]
@@ -227,6 +229,35 @@ def test_a_good_prior_costs_two_trials_where_a_weaker_one_is_worse() -> None:
     assert tried == set(constants.CANDIDATES[:2])
 
 
+@pytest.mark.parametrize("loss", [0.5, 1.5])
+@pytest.mark.parametrize("distant", [True, False])
+def test_nearly_no_prior_is_tried_between_distant_slices_unless_the_weak_one_is_clearly_worse(
+    distant: bool, loss: float
+) -> None:
+    plain, weak = Settings(*constants.PLAIN_WALK), Settings(*constants.CANDIDATES[2])
+    scores = {plain: 0.9, weak: 0.8 - loss * constants.MAX_WEAK_LOSS}
+    found = search(lambda settings: scores.get(settings, 0.8), False, distant)
+    assert (found == plain) == (distant and loss < 1)
+
+
+def test_slices_are_distant_by_the_gaps_that_most_voxels_lie_in(evidence: Evidence) -> None:
+    spacing = (1.0, 1.0, 1.0)
+    features = replace(evidence.features, spacing=spacing)
+    assert not are_distant(replace(evidence, features=features))  # every 8th slice
+    assert are_distant(replace(evidence, features=features, cuts=[2, 5, 8, 11, 30]))
+    assert are_distant(replace(evidence, features=replace(features, spacing=(2.0, 1.0, 1.0))))
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.5])
+@pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.PLAIN_WALK])
+def test_outermost_slices_alone_must_speak_clearly_for_other_settings(best: tuple[float, float], gain: float) -> None:
+    def judge(settings: Settings) -> float:
+        return 0.8 + gain * constants.MIN_GAIN_AT_ENDS * (settings == Settings(*best))
+
+    assert search_at_ends(judge, distant=True) == (Settings(*best) if gain > 1 else DEFAULT)
+    assert search_at_ends(judge, distant=False) != Settings(*constants.PLAIN_WALK)
+
+
 def test_the_dice_is_pooled_over_slices_and_can_weigh_by_size() -> None:
     truth = np.array([[1, 1, 1, 1], [0, 2, -1, 0]], np.int16)
     found = np.array([[1, 1, 1, 0], [0, 0, 2, 0]], np.int16)
@@ -262,3 +293,21 @@ def test_the_outermost_slices_choose_and_do_not_change_the_cross_validation(monk
     assert choice.overlap[:, 1].sum() < 0.6 * truth[0].size  # the voxels of half a slice
     monkeypatch.setattr(constants, "MIN_END_SHARE", 1.0)
     assert fill(*given, axis="k", slices=slices, device="cpu").state.choice.left_out == slices[1:2]
+
+
+@pytest.mark.parametrize("slices", [[10, 30], [8, 24, 40]])
+def test_walls_between_segments_of_one_look_are_found_from_two_or_three_slices(slices: list[int]) -> None:
+    """Only walls tell the segments apart, so that any prior misleads."""
+    k, j, i = np.indices((48, 48, 48))
+    across, along = 0.6 * k + 10 + 3 * np.sin(j / 9), 0.6 * k + 10 + 3 * np.sin(i / 7)
+    truth = ((1 + (i > across) + 2 * (j > along)) % 4).astype(np.uint8)
+    walls = np.exp(-np.minimum((i - across) ** 2, (j - along) ** 2) / 2)
+    volume = Volume((8 * walls + np.random.default_rng(1).normal(0, 1, truth.shape)).astype(np.float32))
+    sparse = Segmentation.from_labels(thinned(truth, slices))
+    hidden = np.setdiff1d(np.arange(len(truth)), slices)
+
+    def reached(settings: Settings | None) -> float:
+        result = fill(volume, sparse, axis="k", slices=slices, device="cpu", settings=settings)
+        return mean_dice(overlap(truth[hidden], result.segmentation.labels[hidden], 4))
+
+    assert reached(None) > max(0.9, reached(DEFAULT) + 0.03)
