@@ -188,14 +188,18 @@ def hiddenSegments(editorNode: Any) -> list[str]:
 
 
 def _hiddenVoxels(editorNode: Any) -> np.ndarray | None:
-    """Voxels of hidden segments, but for those inside of which the settings under Masking ask to edit."""
+    """Voxels of hidden segments, but for those inside of which the settings under Masking ask to edit.
+
+    Where these allow overlap, there are none: the hidden segments keep their voxels all the same.
+    """
     from ACSegLib.scene import segmentation_from_node
 
     node = editorNode.GetSegmentationNode()
     hidden = hiddenSegments(editorNode)
     if editorNode.GetMaskMode() == node.EditAllowedInsideSingleSegment:
         hidden = [s for s in hidden if s != editorNode.GetMaskSegmentID()]
-    if not hidden or editorNode.GetMaskMode() == node.EditAllowedInsideAllSegments:
+    everywhere = editorNode.GetMaskMode() == node.EditAllowedInsideAllSegments
+    if not hidden or everywhere or editorNode.GetOverwriteMode() == editorNode.OverwriteNone:
         return None
     return segmentation_from_node(node, editorNode.GetSourceVolumeNode(), hidden).occupied()
 

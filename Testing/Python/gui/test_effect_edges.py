@@ -348,6 +348,17 @@ def test_editing_only_inside_a_segment_that_is_hidden(desk):
     assert np.array_equal(desk.array("bead"), inside), "a hidden segment is never erased"
 
 
+def test_a_fill_overlaps_a_hidden_segment_where_overlap_is_allowed(desk):
+    draw(desk.host, "bead", np.ones(SHAPE, bool))
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    desk.node.SetOverwriteMode(desk.node.OverwriteNone)
+    desk.draw()
+    desk.fill()
+    desk.panel.applyButton.click()
+    assert desk.array()[11].any()
+    assert desk.array("bead").all()
+
+
 @pytest.mark.parametrize(
     ("mode", "segment"), [("InsideAllSegments", None), ("InsideVisibleSegments", None), ("InsideSingleSegment", "gone")]
 )
