@@ -122,7 +122,8 @@ def as_segmentations(
     """As `as_pair`, for a segmentation and the reference that it is compared with."""
     given, geometry = _with_geometry({"result": result, "reference": reference}, spacing, unit)
     first, second = (_segmentation(given[name], geometry, name) for name in given)
-    _require_same_shape("result", first.shape, "reference", second.shape)
+    if not (_has_geometry(result) and _has_geometry(reference)):
+        _require_same_shape("result", first.shape, "reference", second.shape)
     return first, second
 
 

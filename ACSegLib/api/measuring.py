@@ -36,6 +36,7 @@ def measure(
     bead_name: str = MeasureRequest.bead_name,
     surface_method: str = MeasureRequest.surface_method,
     connectivity: int = MeasureRequest.connectivity,
+    resample: bool = False,
     progress: Progress | None = None,
 ) -> Table:
     """Measure the segments and cells of a segmentation.
@@ -81,6 +82,8 @@ def measure(
         Estimator of the surface area.
     connectivity : {6, 18, 26}
         Number of neighbours that are connected.
+    resample : bool
+        Accept an image on another grid, and resample it to that of the labels (nearest neighbour).
     progress : Progress, optional
         Reports progress, and cancels.
 
@@ -104,6 +107,7 @@ def measure(
     """
     from ACSegLib.files.registry import tell
     from ACSegLib.measure.table_checks import notes_on_lac, notes_on_missing_values
+    from ACSegLib.placement import in_one_unit, with_image
     from ACSegLib.special_segments import structures
     from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run
@@ -116,6 +120,8 @@ def measure(
         volume, segmentation = as_pair(image, labels, spacing, unit)
     segmentation, _, notes = structures(segmentation, keep=segments)
     tell([*notes, *unfilled_notes(segmentation)])
+    if volume is not None:
+        segmentation, volume = in_one_unit(*with_image(segmentation, volume, resample=resample))
     _tell_lengths(segmentation, table_unit, (labels, image))
     request = MeasureRequest(
         labels=segmentation,
@@ -158,6 +164,7 @@ def compare(
     instances: bool = CompareRequest.instances,
     cells: bool = CompareRequest.cells,
     slice: str = CompareRequest.slice,
+    resample: bool = False,
     progress: Progress | None = None,
 ) -> Table:
     """Compare a segmentation with a reference: Dice, surface distances, volumes.
@@ -190,6 +197,8 @@ def compare(
         Every segment is one cell: match cells by overlap, not by name.
     slice : str
         Compare one slice: "z" for the central one along this axis, "z120" for slice 120, from 0.
+    resample : bool
+        Accept a result on another grid, and resample it to that of the reference (nearest neighbour).
     progress : Progress, optional
         Reports progress, and cancels.
 
@@ -214,15 +223,18 @@ def compare(
     """
     from ACSegLib.files.registry import tell
     from ACSegLib.measure.overlap import note_on_names
+    from ACSegLib.placement import in_one_unit, place_labels, with_room_for
     from ACSegLib.special_segments import structures_of_both
     from ACSegLib.unfilled_labels import notes_on_one_unfilled
     from ACSegLib.workflows import run
 
     first, second = as_segmentations(result, reference, spacing, unit)
+    second = with_room_for(second, first)
+    first, second = in_one_unit(place_labels(first, second, resample=resample), second)
     _tell_lengths(second, table_unit, (result, reference))
     segments = as_names(segments)
     first, second, ignored, notes = structures_of_both(
-        first, second, as_bool_mask(ignore, first.shape, "ignore"), segments
+        first, second, as_bool_mask(ignore, second.shape, "ignore"), segments
     )
     tell(notes)
     if ignored is None and not slice:
@@ -253,5 +265,5 @@ def _tell_lengths(labels: Segmentation, table_unit: str, given: Sequence[Any]) -
     from ACSegLib.placement import notes_on_lengths, voxel_edge
 
     if table_unit != "file" or any(isinstance(data, (Volume, Segmentation)) for data in given):
-        notes = notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, table_unit)
+        notes = notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, table_unit, "--voxel-size and --unit")
         tell([with_keywords(note) for note in notes])

@@ -64,7 +64,7 @@ def test_fill_puts_every_option_into_the_request(monkeypatch):
 def test_measure_has_every_option_of_a_request_with_its_default():
     from ACSegLib.workflows import MeasureRequest
 
-    own = parameters(acseg.api.measure, {*FRONT_DOOR, "labels", "image"})
+    own = parameters(acseg.api.measure, {*FRONT_DOOR, "labels", "image", "resample"})
     theirs = fields(MeasureRequest, {"labels", "volume"})
     theirs["thin_structures"] = theirs.pop("thin_parts")
     theirs.pop("unit")
@@ -90,7 +90,7 @@ def test_measure_puts_every_option_into_the_request(monkeypatch):
 def test_compare_has_every_setting_with_its_default():
     from ACSegLib.workflows import CompareRequest
 
-    own = parameters(acseg.api.compare, {*FRONT_DOOR, "result", "reference", "ignore"})
+    own = parameters(acseg.api.compare, {*FRONT_DOOR, "result", "reference", "ignore", "resample"})
     theirs = fields(CompareRequest, {"result", "reference", "ignored"})
     theirs.pop("unit")
     theirs["table_unit"] = "file"  # the unit that the user gave with the spacing
@@ -328,3 +328,24 @@ def test_a_comparison_tells_how_it_paired_segments_without_a_common_name():
         assert acseg.compare(first, second, distances=False)["dice"][0] == 1
     with pytest.raises(InputError, match="ignore must be an array of bool"):
         acseg.compare(first, second, ignore=BALL.astype(int))
+
+
+@pytest.mark.parametrize("unit", ["nm", "mm", "px"])
+def test_cropped_labels_of_another_unit_are_laid_on_their_image_as_in_the_shell(unit):
+    place = Geometry((30, 30, 30), unit="nm")
+    whole, image = Segmentation.from_labels(BALL, place), Volume(IMAGE, place)
+    cropped = Segmentation.from_labels(BALL[3:], Geometry((30, 30, 30), (0, 0, 90), unit=unit))
+    settings = {"cells": False, "thin_structures": False}
+    assert acseg.measure(cropped, image, **settings)[0] == acseg.measure(whole, image, **settings)[0]
+    assert acseg.compare(cropped, whole, distances=False)[0]["dice"] == 1
+
+
+def test_another_grid_is_resampled_where_that_is_asked_for():
+    labels, image = (
+        Segmentation.from_labels(BALL, Geometry((1.5, 1.5, 1.5), unit="nm")),
+        Volume(IMAGE, Geometry(unit="nm")),
+    )
+    with pytest.raises(InputError, match="different positions"):
+        acseg.measure(labels, image, cells=False)
+    with pytest.warns(UserWarning, match="labelled voxels lie outside"):
+        assert acseg.measure(labels, image, cells=False, resample=True)[0]["voxels"] < BALL.sum()
