@@ -144,7 +144,9 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
     def initializeParameterNode(self):
         """Bind the panels to the scene's parameter node, and choose the first nodes where none are chosen."""
         parameters = self.logic.getParameterNode()
-        volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps and overlays are some, too
+        images = (v for v in volumes if not v.IsA("vtkMRMLLabelMapVolumeNode") and not v.GetAttribute("ACSeg.Role"))
+        volume = next(images, None)
         for name in ("sourceVolume", "predictVolume"):
             if parameters.getValue(name) is None and volume is not None:
                 parameters.setValue(name, volume)

@@ -114,6 +114,17 @@ def test_after_a_reload_the_old_editor_does_nothing(module):
     assert editor.mrmlSegmentEditorNode() is None
 
 
+def test_a_label_map_is_not_taken_for_the_tomogram(module):
+    import slicer
+
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    tomogram = add_volume(np.zeros((4, 4, 4), np.float32))
+    module.exit()
+    module.enter()
+    assert module.parameters.sourceVolume is tomogram
+    assert module.parameters.predictVolume is tomogram
+
+
 def test_scene_close_and_after(module):
     import slicer
 
