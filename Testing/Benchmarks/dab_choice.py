@@ -3,6 +3,7 @@
     python Testing/Benchmarks/dab_choice.py                   # all kinds, minutes on one core
     python Testing/Benchmarks/dab_choice.py --kinds fibroblast nuclei --objects 2
     python Testing/Benchmarks/dab_choice.py --falls           # the whole fill: how often one more dab makes it worse
+    python Testing/Benchmarks/dab_choice.py --falls --box     # the same in a box that is drawn loosely, or too tight
 
 A simulated person dabs one object after the other (`ACSegLib.phantom.strokes.next_dab`, or loosely: anywhere deep in
 the largest error). After each dab all candidates between edges are listed (`StrokeSearch.choices`), with their Dice and
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ import harness
 import numpy as np
 import split_cases
 from fill_cases import hippocampus, nuclei, root_cells
-from strokes import Object, acseg, scores, with_memory
+from strokes import Method, Object, acseg, scores, with_memory, within_box
 
 #: Touching cells of `split_cases`, one of each volume.
 TOUCHING = ("blobs", "membranes", "packed")
@@ -47,6 +48,10 @@ DABS = 5
 FALLS, LOW = (0.02, 0.2), 0.8
 #: Names of what might tell the good candidates, larger is better; the first three are `distinctness.evidence`.
 SIGNS = ("step", "border", "large", "plausible", "explained", "uncorrected", "closed")
+
+
+#: From the truth of an object, and its number, to a method.
+MethodOf = Callable[[np.ndarray, int], Method]
 
 
 @dataclass(frozen=True)
@@ -157,12 +162,12 @@ def follow(kind: str, case: Object, radius: float, rng: np.random.Generator | No
         result = masks[int(np.argmax(_distinct(signs)))]
 
 
-def filled(case: Object, radius: float, rng: np.random.Generator | None, forget: bool) -> list[float]:
+def filled(case: Object, radius: float, rng: np.random.Generator | None, method: Method) -> list[float]:
     """Dice of the fill after each dab of a person who sees it."""
     from ACSegLib.phantom.strokes import next_dab
 
     truth, strokes, result = case.truth, np.zeros(case.truth.shape, np.uint8), np.zeros(case.truth.shape, bool)
-    history, method = [], acseg if forget else with_memory()
+    history = []
     for _ in range(DABS):
         dab = next_dab(truth, result, radius) if rng is None else loose_dab(truth, result, radius, rng)
         strokes = np.where(dab > 0, dab, strokes)
@@ -171,14 +176,21 @@ def filled(case: Object, radius: float, rng: np.random.Generator | None, forget:
     return history
 
 
-def falls(kinds: list[str], data: Path | None, count: int, forget: bool) -> list[tuple[str, ...]]:
+def method_of(options: argparse.Namespace) -> MethodOf:
+    """What fills an object with this truth and number."""
+    if options.box:
+        return lambda truth, number: within_box(truth, np.random.default_rng(number))
+    return lambda _truth, _number: acseg if options.forget else with_memory()
+
+
+def falls(kinds: list[str], data: Path | None, count: int, method: MethodOf) -> list[tuple[str, ...]]:
     """Rows of the table of falls: one for each kind."""
     rows = []
     for kind in kinds:
         histories = []
         for number, (case, radius) in enumerate(objects(kind, data, count)):
             for rng in (None, np.random.default_rng(number)):
-                histories.append(filled(case, radius, rng, forget))
+                histories.append(filled(case, radius, rng, method(case.truth, number)))
                 harness.say(f"{case.name}: " + " ".join(f"{dice:.3f}" for dice in histories[-1]))
         if histories:
             dice = np.array(histories)
@@ -249,13 +261,14 @@ def main() -> int:
     parser.add_argument("--objects", type=int, default=4, help="objects of each kind, at most ten")
     parser.add_argument("--falls", action="store_true", help="count the dabs that make the fill worse")
     parser.add_argument("--forget", action="store_true", help="with --falls: no fill knows the one before")
+    parser.add_argument("--box", action="store_true", help="with --falls: in a random box around each object")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     data = harness.data_folder(options.data)
     if options.falls:
         fallen = (f"falls by more than {fall}, of {DABS - 1} dabs each" for fall in FALLS)
         header = ("kind", "persons", *fallen, f"below {LOW}", "mean Dice after the first dab", "after the last")
-        print(harness.markdown_table(header, falls(options.kinds, data, options.objects, options.forget)))
+        print(harness.markdown_table(header, falls(options.kinds, data, options.objects, method_of(options))))
         return 0
     choices: list[Choice] = []
     for kind in options.kinds:

@@ -222,15 +222,16 @@ def real_objects(data: Path) -> Iterator[Object]:
     yield Object("sxt cell", open_volume(folder / "cell.rec").array.astype(np.float32), labels == 1, labels != 2)
 
 
-def within_box(truth: np.ndarray, margin: int = 2) -> Method:
-    """ACSeg with a box around the object, so many voxels wider on each side."""
+def within_box(truth: np.ndarray, rng: np.random.Generator | None = None) -> Method:
+    """ACSeg with a box around the object: two voxels wider on each side, or on each by a random number from -2 to 8."""
     from ACSegLib.volume import Segmentation, Volume
     from ACSegLib.workflows import FillOutcome, FillRequest, run_fill
 
     sides = []
     for axis in (2, 1, 0):
         occupied = np.flatnonzero(truth.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides += [max(int(occupied[0]) - margin, 0), min(int(occupied[-1]) + 1 + margin, truth.shape[axis])]
+        before, after = (2, 2) if rng is None else rng.integers(-2, 9, 2)
+        sides += [max(int(occupied[0] - before), 0), min(int(occupied[-1] + after) + 1, truth.shape[axis])]
 
     previous: FillOutcome | None = None
 

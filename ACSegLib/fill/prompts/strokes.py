@@ -265,10 +265,8 @@ class StrokeSearch:
         return corrected, evidence(self.rim_image, corrected)
 
     def _meanings(self, costs: PathCosts, sources: Sequence[np.ndarray]) -> list[Meaning]:
-        """What grows from each of the sources: against what lies around the room, then in the room alone."""
-        rooms = [None] if self.room is None else [None, self.room]
-        pairs = [(replace(costs, room=room), strokes) for room in rooms for strokes in sources]
-        return in_threads(lambda pair: self._meaning(*pair), pairs)
+        """What grows from each of the sources."""
+        return in_threads(lambda strokes: self._meaning(costs, strokes), sources)
 
     def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
         return self._explained(Grown.along(costs, strokes, self.lengths))
