@@ -366,6 +366,8 @@ class _Journal:
                 self._stream.write(json.dumps({"options": self.key}) + "\n")
             self._stream.flush()
         except OSError as error:
+            if not self._known:
+                forget(self.path)
             raise FileError(f"cannot write in {self.path.parent}: {error.strerror}; choose another folder.") from error
         return self
 

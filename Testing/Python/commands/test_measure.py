@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
 import os
@@ -18,7 +20,7 @@ import pytest
 from ACSegLib.commands import batch, measure
 from ACSegLib.commands.batch import LISTED
 from ACSegLib.commands.main import main
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
@@ -255,6 +257,17 @@ def test_finished_items_are_not_redone_and_changed_files_are(tmp_path):
     assert (tmp_path / "marks").read_text().split()[4:] == ["f0"]
     batch.run_batch(items, count_calls, {**settings, "other": 1}, journal=journal, workers=1)
     assert len((tmp_path / "marks").read_text().split()) == 9
+
+
+def test_a_full_disk_leaves_no_journal(tmp_path, monkeypatch):
+    class Full(io.TextIOWrapper):
+        def flush(self):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(batch, "open", lambda path, *_, **__: Full(io.FileIO(path, "w")), raising=False)
+    with pytest.raises(FileError, match="No space left"):
+        batch.run_batch([], count_calls, {}, journal=tmp_path / "journal", workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_goes_on_and_gives_the_same_table(tmp_path):
