@@ -112,10 +112,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene import require_label_map, segmentation_from_node, volume_from_node
         from ACSegLib.scene.placing import placement_notes
         from ACSegLib.scene.roi import box_of_roi
 
+        require_label_map(outputSegmentationNode)
         volume = volume_from_node(volumeNode)
         notes: list[str] = []
         if isinstance(options.get("box"), slicer.vtkMRMLMarkupsROINode):
@@ -170,9 +171,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene import require_label_map, segmentation_from_node, volume_from_node
         from ACSegLib.scene.placing import placement_notes
 
+        require_label_map(outputSegmentationNode)
         volume = volume_from_node(volumeNode)
         notes = placement_notes(correctedNode, volumeNode, segmentIDs)
         before, after = (
@@ -262,6 +264,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
+
+        from ACSegLib.scene import require_label_map
+
+        require_label_map(outputSegmentationNode)
 
         def finish(reply: Reply) -> Any:
             _requireInScene(volumeNode)
@@ -370,9 +376,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene import require_label_map, segmentation_from_node, volume_from_node
         from ACSegLib.scene.placing import placement_notes
 
+        require_label_map(outputSegmentationNode)
         labels = segmentation_from_node(segmentationNode, volumeNode)
         notes = placement_notes(segmentationNode, volumeNode, segmentIDs)
         seeds = segmentation_from_node(seedsNode, volumeNode) if seedsNode is not None else None

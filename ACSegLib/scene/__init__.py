@@ -12,12 +12,13 @@ numbers mean; without it they are taken in the scene's length unit (millimetres 
 from ACSegLib.scene.grid import UNIT_ATTRIBUTE, display_unit, length_unit, shown_unit, value_unit
 from ACSegLib.scene.read import segmentation_from_node, volume_from_node
 from ACSegLib.scene.results import write_result_to_node
-from ACSegLib.scene.write import write_segmentation_to_node, write_volume_to_node
+from ACSegLib.scene.write import require_label_map, write_segmentation_to_node, write_volume_to_node
 
 __all__ = [
     "UNIT_ATTRIBUTE",
     "display_unit",
     "length_unit",
+    "require_label_map",
     "segmentation_from_node",
     "shown_unit",
     "value_unit",

@@ -170,6 +170,11 @@ def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, edit
             )
     if editor is not None and volume_node is None:
         raise InputError("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured.")
+    require_label_map(node)
+
+
+def require_label_map(node: Any) -> None:
+    """Refuse a node that is not made of voxels, so that no labels can be written into it; InputError says why."""
     if node is not None and node.GetSegmentation().GetNumberOfSegments():
         source = node.GetSegmentation().GetSourceRepresentationName()
         if source != grid.BINARY_LABELMAP:

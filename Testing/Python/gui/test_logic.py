@@ -52,6 +52,22 @@ def test_fill_into_an_existing_node_and_some_segments(scene, fake):
     assert not segment_array(output, "bead", volume).any()
 
 
+def test_an_output_that_is_a_surface_is_refused_before_the_fill(scene, fake):
+    import vtk
+
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    surface = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mesh")
+    surface.SetSourceRepresentationToClosedSurface()
+    sphere = vtk.vtkSphereSource()
+    sphere.Update()
+    surface.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "ball", [1, 0, 0])
+    with pytest.raises(InputError, match="'mesh' is stored as 'Closed surface'"):
+        ACSegLogic().fill(volume, node, surface)
+    assert not fake.calls
+
+
 def test_a_second_result_takes_the_place_of_the_first_and_an_input_keeps_its_segments(scene, fake):
     from ACSeg import ACSegLogic
 
