@@ -86,7 +86,7 @@ def classes_around_strokes(
         meaning.
     """
     search = StrokeSearch.of(features, seeds, holes)
-    costs, coarse, _value = search.best() if seen is None else search.best_after(seen)
+    costs, coarse, _penalty = search.best() if seen is None else search.best_after(seen)
     first = np.where(seeds == UNKNOWN, search.on_image(coarse, seeds.shape), seeds)
     if costs.ends_at_walls:
         first = move_to_crests(features, first, seeds)
@@ -161,29 +161,32 @@ class StrokeSearch:
             fill_stroke_holes(classes, self.strokes >= 0)
 
     def best(self) -> tuple[PathCosts, np.ndarray, float]:
-        """The costs and the classes, background among them, that the strokes most likely mean; what speaks for them."""
+        """The costs and the classes, background among them, that the strokes most likely mean; their penalty."""
         single = self.singles()
         costs = single[0].grown.costs
         if costs.ends_at_walls:
-            return costs, *self._judged(self.first_explaining(single))
-        choices = self.choices(single)
-        judged = in_threads(self._judged, choices)
-        return costs, *max(judged, key=lambda pair: pair[1])
+            return costs, *self._corrected(self.first_explaining(single))
+        corrected = in_threads(self._corrected, self.choices(single))
+        if len(corrected) == 1:
+            return costs, *corrected[0]
+        image = self.rim_image
+        values = in_threads(lambda pair: evidence(image, pair[0]) - pair[1], corrected)
+        return costs, *corrected[int(np.argmax(values))]
 
     def best_after(self, seen: FirstSegmentation) -> tuple[PathCosts, np.ndarray, float]:
         """The same, but what the person saw stays, corrected, unless clearly more speaks for something else."""
         fk, fj, fi = self.factor
         old, before = seen.classes[::fk, ::fj, ::fi], self.costs[seen.walls]
-        kept, kept_value = self._around_dabs(old, before)
-        costs, classes, value = self.best()
-        gain = value - kept_value
+        kept, kept_penalty = self._around_dabs(old, before)
+        costs, classes, penalty = self.best()
+        gain = evidence(self.rim_image, classes) - penalty - evidence(self.rim_image, kept) + kept_penalty
         if costs.ends_at_walls == seen.walls:
             changes = gain > SEEN_MARGIN[seen.walls]
         elif seen.walls:
             changes = gain > SEEN_MARGIN[0] and distinctness(self.rim_image, classes) >= CLEAR
         else:
             changes = gain > 0 and distinctness(self.rim_image, kept) < CLEAR
-        return (costs, classes, value) if changes else (before, kept, kept_value)
+        return (costs, classes, penalty) if changes else (before, kept, kept_penalty)
 
     def singles(self) -> list[Meaning]:
         """What grows from all strokes of a segment, and from single dabs, to edges or to walls.
@@ -234,13 +237,13 @@ class StrokeSearch:
 
     def corrected(self, meaning: Meaning) -> np.ndarray:
         """Its classes, corrected around the dabs."""
-        return self._judged(meaning)[0]
+        return self._corrected(meaning)[0]
 
-    def _judged(self, meaning: Meaning) -> tuple[np.ndarray, float]:
+    def _corrected(self, meaning: Meaning) -> tuple[np.ndarray, float]:
         return self._around_dabs(meaning.classes, meaning.grown.costs)
 
     def _around_dabs(self, classes: np.ndarray, costs: PathCosts) -> tuple[np.ndarray, float]:
-        """Classes, corrected around the dabs, background outside of the room; and how much speaks for them.
+        """Classes, corrected around the dabs, background outside of the room; by how much less speaks for them.
 
         A dab of a segment where the image shows nothing would take all that is alike, as far as its error reaches. If
         that is very much, it changes only its own voxels, unless about as much speaks for the rest.
@@ -248,21 +251,22 @@ class StrokeSearch:
         if self.room is not None:
             classes = np.where(outside_of(self.room, classes.shape), 0, classes).astype(np.int16)
             costs = replace(costs, room=self.room)
-        corrected, value = self._valued(classes, costs)
+        corrected = self._with_dabs(classes, costs)
         much = np.count_nonzero(corrected > 0) > MAX_TAKEN * np.count_nonzero(classes > 0)
         if costs.ends_at_walls or not much:
-            return corrected, value
+            return corrected, 0.0
         painted = classes.copy()
         for dab in self.dabs:
             if dab.number:
                 painted[dab.places] = dab.number
-        careful, doubtful = self._valued(painted, costs)
-        return (corrected, value) if value >= doubtful - PAINTED_PENALTY else (careful, doubtful - PAINTED_PENALTY)
+        careful = self._with_dabs(painted, costs)
+        value, doubtful = (evidence(self.rim_image, c) for c in (corrected, careful))
+        return (corrected, 0.0) if value >= doubtful - PAINTED_PENALTY else (careful, PAINTED_PENALTY)
 
-    def _valued(self, classes: np.ndarray, costs: PathCosts) -> tuple[np.ndarray, float]:
+    def _with_dabs(self, classes: np.ndarray, costs: PathCosts) -> np.ndarray:
         corrected = correct_around_dabs(classes, self.dabs, costs, self.lengths)
         self.fill_holes(corrected)
-        return corrected, evidence(self.rim_image, corrected)
+        return corrected
 
     def _meanings(self, costs: PathCosts, sources: Sequence[np.ndarray]) -> list[Meaning]:
         """What grows from each of the sources."""
