@@ -264,7 +264,6 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-
         from ACSegLib.scene import require_label_map
 
         require_label_map(outputSegmentationNode)

@@ -33,6 +33,9 @@ from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
+#: Distance in voxels that may be given, as with ``--reach``. Bound.
+_MAX_REACH = 10000
+
 #: Factor by which the reach must grow, at least, for what was gathered to be gathered anew.
 WORTHWHILE = 1.2
 
@@ -149,10 +152,6 @@ def correct(
         seconds=round(time.perf_counter() - start, 3),
     )
     return CorrectionResult(result, uncertainty, decisions.known, report)
-
-
-#: Voxels.
-_MAX_REACH = 10000
 
 
 def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | None, reach: float | None) -> None:
