@@ -235,6 +235,7 @@ def test_what_is_dropped_may_go_on_and_its_arrays_are_removed(tmp_path, follow):
     clock.now += 100
     worker.pump()
     assert worker.running
+    follow(worker.run("beside", {}))  # the process has read every line up to this one
     (tmp_path / "go").touch()
     assert follow(worker.run("echo", {}, keep="a"))[-1].value.message["count"] == 1
     assert [f for folder in worker._folders for f in folder.iterdir()] == []
