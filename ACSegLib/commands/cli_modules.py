@@ -86,6 +86,11 @@ class Parameter:
     inverted: bool = False
     index: int | None = None
 
+    @property
+    def longflag(self) -> str:
+        """The flag as Slicer gives it: its parser refuses a module with any other character than these in a flag."""
+        return "--" + self.flag[2:].replace("-", "_")
+
 
 UNIT_OPTION = "length_unit"
 
@@ -257,19 +262,20 @@ def _unit_parameter() -> Parameter:
 
 
 def build_parser(name: str) -> argparse.ArgumentParser:
-    """Build the parser of a CLI module's script; flags and defaults are those of its XML."""
+    """Build the parser of a CLI module's script, with the defaults of its XML; flags as there and as in the shell."""
     module = CLI_MODULES[name]
     parser = argparse.ArgumentParser(prog=name, description=module.description, allow_abbrev=False)
     for parameter in parameters(module):
         info = parameter.info
         arguments: dict[str, Any] = {"help": parameter.description.replace("%", "%%")}
+        flags = dict.fromkeys((parameter.flag, parameter.longflag))  # the first is that of the shell command
         if parameter.element == "boolean":
-            parser.add_argument(parameter.flag, dest=info.name, action="store_true", **arguments)
+            parser.add_argument(*flags, dest=info.name, action="store_true", **arguments)
         elif parameter.index is not None:
             parser.add_argument(info.name, metavar=info.name.upper(), **arguments)
         else:
             parser.add_argument(
-                parameter.flag,
+                *flags,
                 dest=info.name,
                 default=parameter.default,
                 required=info.required,

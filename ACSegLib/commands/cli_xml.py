@@ -77,7 +77,7 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
     if parameter.index is not None:
         SubElement(element, "index").text = str(parameter.index)
     else:
-        SubElement(element, "longflag").text = parameter.flag
+        SubElement(element, "longflag").text = parameter.longflag
     if file is not None:
         SubElement(element, "channel").text = file.channel
     if file is not None or tag == "region":
@@ -87,21 +87,16 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
         for choice in ([NOT_GIVEN] if parameter.default == NOT_GIVEN else []) + list(info.metadata["choices"]):
             SubElement(element, "element").text = str(choice)
     limits = {"minimum": info.metadata["minimum"], "maximum": info.metadata["maximum"]}
-    if tag in ("integer", "double") and any(limit is not None for limit in limits.values()):
+    if tag in ("integer", "double") and None not in limits.values():  # with one, a slider would reach to millions
         constraints = SubElement(element, "constraints")
         for kind, limit in limits.items():
-            if limit is not None:
-                SubElement(constraints, kind).text = f"{limit:g}"
+            SubElement(constraints, kind).text = f"{limit:g}"
         SubElement(constraints, "step").text = _step(tag, **limits)
 
 
-def _step(tag: str, minimum: float | None, maximum: float | None) -> str:
+def _step(tag: str, minimum: float, maximum: float) -> str:
     """By how much an arrow of the number's field changes it: about a hundredth of its range."""
-    if tag == "integer":
-        return "1"
-    if minimum is None or maximum is None:
-        return "0.1"
-    return f"{10.0 ** round(math.log10((maximum - minimum) / 100)):g}"
+    return "1" if tag == "integer" else f"{10.0 ** round(math.log10((maximum - minimum) / 100)):g}"
 
 
 #: Labels of options (or, of a switch that is on by default, of its flag) whose name says too little in a panel.

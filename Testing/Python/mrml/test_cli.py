@@ -83,7 +83,8 @@ def test_every_option_is_in_the_xml_with_its_default_range_and_help(name):
             assert element.findtext("index") == str(position)
             position += 1
         else:
-            assert element.findtext("longflag") == ("--no-" + info.flag[2:] if info.default is True else info.flag)
+            flag = "no-" + info.flag[2:] if info.default is True else info.flag[2:]
+            assert element.findtext("longflag") == "--" + flag.replace("-", "_")
         if info.name in module.files:
             assert element.findtext("channel") == module.files[info.name].channel
             continue
@@ -101,10 +102,18 @@ def test_every_option_is_in_the_xml_with_its_default_range_and_help(name):
             nothing = ["default"] if info.default is None else []
             assert [e.text for e in element.findall("element")] == nothing + [str(c) for c in info.metadata["choices"]]
         if element.tag in ("integer", "double"):
-            for limit in ("minimum", "maximum"):
-                text = element.findtext(f"constraints/{limit}")
-                assert (None if text is None else float(text)) == info.metadata[limit]
+            limits = [info.metadata["minimum"], info.metadata["maximum"]]
+            texts = [element.findtext(f"constraints/{limit}") for limit in ("minimum", "maximum")]
+            assert texts == [None, None] if None in limits else [float(text) for text in texts] == limits
     assert position == sum(bool(i.metadata["positional"]) for i in infos)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slicers_parser_takes_every_name_and_flag(name):
+    """ModuleDescriptionParser refuses the whole module for a hyphen in a flag (its function validVariable)."""
+    for identifier, element in shown(name).items():
+        for text in (identifier, element.findtext("longflag", "--indexed").lstrip("-")):
+            assert re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII)
 
 
 @pytest.mark.parametrize("name", NAMES)
