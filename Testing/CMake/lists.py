@@ -18,12 +18,9 @@ MODULES = {
     "ACSeg": "ACSeg",
     "ACSeg/SegmentEditorACSegFill": "SegmentEditorACSegFill",
     "ACSeg/ACSegStatistics": "ACSegStatistics",
-    "Resources/Models": "ACSegModels",
 }
 #: "web" has the sources of the page, of which the built bundle is shipped.
 IGNORED = {"__pycache__", "CMakeLists.txt", "web"}
-#: Folders of which only files with these endings are shipped.
-ENDINGS = {"Resources/Models": (".acseg", ".json", ".md")}
 
 
 def files_of(folder: Path) -> list[str]:
@@ -41,8 +38,7 @@ def files_of(folder: Path) -> list[str]:
 
 def wanted(folder: Path) -> tuple[list[str], list[str]]:
     """Give the scripts and the resources that a folder's lists must name."""
-    endings = next((e for place, e in ENDINGS.items() if ROOT / place == folder), ("",))
-    files = [f for f in files_of(folder) if f.endswith(endings)]
+    files = files_of(folder)
     return [f for f in files if f.endswith(".py")], [f for f in files if not f.endswith(".py")]
 
 

@@ -226,6 +226,10 @@ def test_packaging_of_the_extensions_index_has_no_cli_macro(tmp_path):
             "would overwrite that of",
         ),
         ("slicer_add_python_unittest(SCRIPT Nobody.py)", "no module of this extension"),
+        (
+            'ctkMacroCompilePythonScript(TARGET_NAME a SCRIPTS "" RESOURCES x DESTINATION_DIR b INSTALL_DIR c)',
+            "SCRIPTS is mandatory",
+        ),
     ],
 )
 def test_stand_in_refuses(tmp_path, rules, reason):

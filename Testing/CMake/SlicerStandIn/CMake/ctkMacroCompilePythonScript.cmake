@@ -2,7 +2,7 @@
 function(ctkMacroCompilePythonScript)
   cmake_parse_arguments(arg "NO_INSTALL_SUBDIR;GLOBAL_TARGET" "TARGET_NAME;SOURCE_DIR;DESTINATION_DIR;INSTALL_DIR"
     "SCRIPTS;RESOURCES" ${ARGN})
-  foreach(needed TARGET_NAME DESTINATION_DIR INSTALL_DIR)
+  foreach(needed TARGET_NAME SCRIPTS DESTINATION_DIR INSTALL_DIR)
     if(NOT arg_${needed})
       message(FATAL_ERROR "ctkMacroCompilePythonScript: ${needed} is mandatory")
     endif()
