@@ -11,7 +11,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 #: Choices that sentences name after a flag.
-_CHOICES = "auto|cpu|cuda|none|walk|network|openvino|pytorch|scribbles|slices|nm|um|mm"
+_CHOICES = "auto|bright|cpu|cuda|dark|none|walk|network|openvino|pytorch|scribbles|slices|nm|um|mm"
 #: A flag, and a number or a choice as its value. A voxel size and its unit are one thing where a person states both in
 #: one place.
 _FLAG = re.compile(rf"(--[a-z][a-z-]*[a-z])(?: and --(?:file-)?unit\b| (\d(?:[^\s;)]*\w)?|(?:{_CHOICES})\b))?")

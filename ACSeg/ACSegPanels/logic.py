@@ -12,7 +12,7 @@ import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, as_names
 from ACSegLib.worker import Reply
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome
 from ACSegPanels.exchange import CommandFiles, placeResult
@@ -176,10 +176,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         require_label_map(outputSegmentationNode)
         volume = volume_from_node(volumeNode)
-        notes = placement_notes(correctedNode, volumeNode, segmentIDs)
         before, after = (
             segmentation_from_node(node, volumeNode, segmentIDs) for node in (segmentationNode, correctedNode)
         )
+        notes = placement_notes(correctedNode, volumeNode, segmentIDs)
         request = correctRequest(volume, before, after, options)
         message, arrays = request.pack()
 
@@ -265,7 +265,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
         from ACSegLib.scene import require_label_map
+        from ACSegLib.scene.read import require_node
 
+        require_node(volumeNode, "vtkMRMLVolumeNode", "volume", "load")
         require_label_map(outputSegmentationNode)
 
         def finish(reply: Reply) -> Any:
@@ -384,7 +386,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         seeds = segmentation_from_node(seedsNode, volumeNode) if seedsNode is not None else None
         request = splitRequest(volume_from_node(volumeNode), labels, seeds, options)
         if segmentIDs is not None:
-            request = replace(request, segments=tuple(segmentIDs))
+            request = replace(request, segments=as_names(segmentIDs))
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
@@ -439,6 +441,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         settings = commandOptions("measure", {"unit": unit, **options})
         require_node(segmentationNode, "vtkMRMLSegmentationNode", "segmentation", "create")
+        if tableNode is not None:
+            require_node(tableNode, "vtkMRMLTableNode", "table", "create")
         grid = volumeNode or segmentationNode.GetNodeReference("referenceImageGeometryRef")
         if grid is None:
             raise InputError(

@@ -116,7 +116,8 @@ class Task:
         Cancelled
             If it was cancelled (Ctrl-C does so).
         Exception
-            What the step raised; `StepError` where its class is not known here.
+            What the step raised; `StepError` where its class is not known here. Or what a callback raised: the step is
+            stopped then.
         """
         self._callbacks = {"progress": onProgress, "metrics": onMetrics}
         try:
@@ -130,6 +131,9 @@ class Task:
             while self.running:
                 self.poll()
                 time.sleep(_REST)
+        except BaseException:  # of a callback: nobody waits for the result any more
+            self.abandon()
+            raise
         if self.state == "done":
             return self.result
         if self.state == "cancelled":
@@ -137,16 +141,25 @@ class Task:
         raise self.error or StepError(self.message)
 
     def poll(self) -> None:
-        """Look at what happened since the last call."""
+        """Look at what happened since the last call; an exception of a callback is raised after all is looked at."""
+        failures = []
         for event in self._job.poll():
-            if event.kind == "progress":
-                self._call("progress", event.fraction, event.message)
-            elif event.kind == "metrics":
-                self._call("metrics", event.value)
-            else:
-                self._settle(event)
+            try:
+                self._tell(event)
+            except Exception as error:  # the events that follow, the end among them, must not be lost with it
+                failures.append(error)
         if not self.running and not self._job.lingering:
             self._rest()
+        if failures:
+            raise failures[0]
+
+    def _tell(self, event: Event) -> None:
+        if event.kind == "progress":
+            self._call("progress", event.fraction, event.message)
+        elif event.kind == "metrics":
+            self._call("metrics", event.value)
+        else:
+            self._settle(event)
 
     def _settle(self, event: Event) -> None:
         if event.kind == "done":

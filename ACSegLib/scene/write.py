@@ -174,8 +174,11 @@ def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, edit
 
 
 def require_label_map(node: Any) -> None:
-    """Refuse a node that is not made of voxels, so that no labels can be written into it; InputError says why."""
-    if node is not None and node.GetSegmentation().GetNumberOfSegments():
+    """Refuse a node that is no segmentation, or not made of voxels: no labels can be written into it."""
+    if node is None:
+        return
+    read.require_node(node, "vtkMRMLSegmentationNode", "segmentation", "create")
+    if node.GetSegmentation().GetNumberOfSegments():
         source = node.GetSegmentation().GetSourceRepresentationName()
         if source != grid.BINARY_LABELMAP:
             raise InputError(

@@ -14,6 +14,7 @@ from ACSegLib.option_names import with_keywords, with_options_named
         ("--thin-radius 1.5e-05; go on", "thin_radius=1.5e-05; go on"),
         ("--intensity-unit 1/um says", "intensity_unit='1/um' says"),
         ("use --mode scribbles, or --refine none.", "use mode='scribbles', or refine='none'."),
+        ("if dark intensities absorb, use --contrast dark.", "if dark intensities absorb, use contrast='dark'."),
         ("--gamma 0.", "gamma=0."),
         ("--no-resample keeps it", "resample=False keeps it"),
         ("--slices 'z:1' is not a list", "slices 'z:1' is not a list"),

@@ -68,6 +68,58 @@ def test_an_output_that_is_a_surface_is_refused_before_the_fill(scene, fake):
     assert not fake.calls
 
 
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda logic, volume, node: logic.fill(volume, node, volume),
+            "a segmentation node is needed, not vtkMRMLScalar",
+        ),
+        (lambda logic, volume, node: logic.predict(volume, None, "labels"), "a segmentation node is needed, not str"),
+        (lambda logic, volume, node: logic.predict(__file__), "a volume node is needed, not str"),
+        (lambda logic, volume, node: logic.correct(volume, node, None), "no segmentation is chosen"),
+        (lambda logic, volume, node: logic.measure(node, volume, node), "a table node is needed, not vtkMRMLSegment"),
+        (lambda logic, volume, node: logic.split(node, volume, segmentIDs="nucleus"), "has no segment 'nucleus'"),
+    ],
+)
+def test_a_wrong_node_is_told_in_one_sentence(scene, fake, call, wanted):
+    from ACSeg import ACSegLogic
+
+    with pytest.raises(InputError, match=wanted):
+        call(ACSegLogic(), *drawn_cell())
+
+
+def raising(*_told):
+    raise LookupError("of the callback")
+
+
+def test_a_progress_callback_that_raises_stops_the_work(scene, quick):
+    import slicer
+
+    from ACSeg import ACSegLogic
+
+    quick.held = True  # it would never end by itself
+    with pytest.raises(LookupError, match="of the callback"):
+        ACSegLogic().predict(drawn_cell()[0], __file__, onProgress=raising)
+    pump(lambda: not list(Path(slicer.app.temporaryPath).glob("ACSeg-*")))
+
+
+def test_the_end_is_told_after_a_progress_callback_that_raised(scene):
+    from types import SimpleNamespace
+
+    from ACSegPanels.task import Task
+
+    from ACSegLib.worker import Event
+
+    found = []
+    events = [Event("progress", 0.5, "at work"), Event("done", value=3)]
+    task = Task(SimpleNamespace(poll=lambda: events, lingering=False), lambda value: value)
+    task.watch(raising, found.append)
+    with pytest.raises(LookupError):
+        task.poll()
+    assert (task.state, found) == ("done", [3])
+
+
 def test_a_second_result_takes_the_place_of_the_first_and_an_input_keeps_its_segments(scene, fake):
     from ACSeg import ACSegLogic
 
