@@ -227,7 +227,8 @@ def available_memory(device: str = "cpu") -> int:
     if kind == "mps":
         import torch
 
-        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+        if hasattr(torch.mps, "recommended_max_memory"):  # since PyTorch 2.5; it shares the main memory
+            return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     import psutil
 
     free, allowed = int(psutil.virtual_memory().available), cgroups.memory_left()

@@ -7,6 +7,7 @@ and what to do. Front ends show the sentence; a traceback goes to the log only.
 from __future__ import annotations
 
 import errno
+import sys
 import unicodedata
 
 #: Of a disk or a quota that is full, and of a file that the system does not let grow.
@@ -32,6 +33,13 @@ class Cancelled(Exception):
 def printable(text: str) -> str:
     """Give text without control characters but line breaks and tabs, which could move a terminal's cursor or lie."""
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """Whether nobody reads any more what is written to a pipe; on Windows this is an invalid argument, of no file."""
+    if sys.platform == "win32" and isinstance(error, OSError) and error.filename is None:
+        return error.errno in (errno.EPIPE, errno.EINVAL)
+    return isinstance(error, BrokenPipeError)
 
 
 def explain_cancel(error: BaseException) -> str:

@@ -43,7 +43,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TextIO, TypeVar
 
-from ACSegLib.errors import Cancelled
+from ACSegLib.errors import Cancelled, is_broken_pipe
 from ACSegLib.json_values import Json, parse_object
 
 T = TypeVar("T")
@@ -268,7 +268,8 @@ def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
 def keep_ctrl_c_from_children() -> Iterator[None]:
     """Start processes in the block that do not hear Ctrl-C: a terminal sends it to all processes of a command.
 
-    What they do is cancelled by the process that started them. Windows has no such mask, and nothing happens there.
+    What they do is cancelled by the process that started them. Windows has no such mask: there, a process has to ignore
+    Ctrl-C itself once it runs.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -303,7 +304,11 @@ class LineWriter:
             try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
-            except (BrokenPipeError, ValueError):  # ValueError: the stream was closed
+            except ValueError:  # the stream was closed
+                self.closed = True
+            except OSError as error:
+                if not is_broken_pipe(error):
+                    raise
                 self.closed = True
 
     def progress(self, cancelled: Callable[[], bool] | None = None, **values: Any) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -221,7 +222,7 @@ def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume 
     corners = np.array([[k, j, i] for k in ends[0] for j in ends[1] for i in ends[2]], float) @ matrix.T + offset
     low = np.maximum(corners.min(axis=0), -0.5)
     high = np.minimum(corners.max(axis=0), np.array(onto.shape) - 0.5)
-    return float(np.prod(np.clip(high - low + 1e-6, 0, None)) / np.prod(onto.shape))
+    return float(np.prod(np.clip(high - low + 1e-6, 0, None)) / math.prod(onto.shape))
 
 
 def _assumptions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class WorkGrid:
         box = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(inner, mask.shape, strict=True))
         sides = [s.stop - s.start for s in box]
         factors = [1, 1, 1]
-        while np.prod([-(-n // f) for n, f in zip(sides, factors, strict=True)]) > _MAX_VOXELS:
+        while math.prod(-(-n // f) for n, f in zip(sides, factors, strict=True)) > _MAX_VOXELS:
             blocks = [f * s for f, s in zip(factors, spacing, strict=True)]
             free = [axis for axis in range(3) if sides[axis] >= 8 * (factors[axis] + 1)] or [0, 1, 2]
             finest = min(blocks[axis] for axis in free)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -33,6 +34,8 @@ from ACSegLib.version import __version__
 
 #: Segments that a summary lists; a label file may hold hundreds.
 LISTED = 20
+#: Processes that one process can wait for on Windows; Python refuses more.
+_MAX_WINDOWS_WORKERS = 61
 Work = Callable[["Item", Any, Progress], list[Row]]
 
 
@@ -154,9 +157,17 @@ def do_each(
 
     See `run_batch`. Each process has its share of the threads. All of them end when this one does, or is cancelled.
     """
-    if workers < 2:
+    if workers < 2 or _is_embedded():
         return _inline(items, work, settings, progress)
     return _pool(items, work, settings, workers, progress)
+
+
+def _is_embedded() -> bool:
+    """Whether this is Slicer itself: it calls its launcher the interpreter, with which no other process can be reached.
+
+    See https://github.com/Slicer/Slicer/issues/7445.
+    """
+    return os.path.basename(sys.executable).lower().startswith("pythonslicer")
 
 
 def forget(journal: str | os.PathLike[str]) -> None:
@@ -273,6 +284,7 @@ def _start_worker(cancel: Any, share: int) -> None:
     """Set up a worker process: where it learns of a cancel, and its share of the cores."""
     global _cancel
     _cancel = cancel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started it hears Ctrl-C, and cancels
     # Read by ITK, torch and numba as they are loaded, which no worker has done yet.
     for variable in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, str(share))
@@ -297,6 +309,7 @@ def _pool(
 ) -> Iterator[tuple[Item, Outcome]]:
     context = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe
     cancel = context.Event()
+    workers = min(workers, _MAX_WINDOWS_WORKERS) if sys.platform == "win32" else workers
     share = max(1, threads() // workers)
     waiting = iter(items)
     running: dict[Future[Outcome], Item] = {}
@@ -312,6 +325,7 @@ def _pool(
             for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
     except BrokenProcessPool:
+        progress.check()  # Ctrl-C ends a process that does not ignore it yet
         raise MemoryLimitError(
             "a worker process ended unexpectedly, most likely because memory ran out; run again with --workers 1 "
             "(finished volumes are kept)."

@@ -21,7 +21,7 @@ from ACSegLib.commands.default_output import fill_in_output
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words, unknown_words
 from ACSegLib.commands.run_report import RunReport
 from ACSegLib.compute import limited_threads
-from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, printable
+from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, is_broken_pipe, printable
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.json_values import Json
 from ACSegLib.version import __version__
@@ -144,7 +144,9 @@ class _Display:
         if not self._quiet and news and now > shown_at + self._PAUSE:
             try:
                 print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
-            except BrokenPipeError:  # as in `acseg fill ... 2>&1 | head`: the work goes on without a reader
+            except OSError as error:  # as in `acseg fill ... 2>&1 | head`: the work goes on without a reader
+                if not is_broken_pipe(error):
+                    raise
                 self._quiet = True
                 _write_nowhere(sys.stderr)
             self._last = (now, fraction, message)
@@ -211,15 +213,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has printed why
         try:
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if not is_broken_pipe(error):
+                raise
             _write_nowhere(sys.stdout)
         return int(stop.code or 0)
     except (Cancelled, KeyboardInterrupt) as stop:
         return _fail(explain_cancel(stop), EXIT_CANCELLED)
-    except BrokenPipeError:  # as in `acseg info cell.nrrd | head`: who reads has seen enough
-        _write_nowhere(sys.stdout)
-        return EXIT_OK
     except Exception as error:
+        if is_broken_pipe(error):  # as in `acseg info cell.nrrd | head`: enough is seen
+            _write_nowhere(sys.stdout)
+            return EXIT_OK
         sentence = explain(error)
         if sentence is None:
             raise  # a defect: Python shows the traceback and ends with EXIT_DEFECT
@@ -292,7 +296,9 @@ def _write_nowhere(stream: TextIO) -> None:
 def _fail(sentence: str, code: int) -> int:
     try:
         print(printable(f"acseg: {sentence}"), file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
         _write_nowhere(sys.stderr)
     return code
 

@@ -33,6 +33,7 @@ from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.files.atomic import output_folders
+from ACSegLib.files.names import as_file_name
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
@@ -132,7 +133,7 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
 
 
 def _output(item: Item, options: Options) -> Path:
-    return Path(options.output) / (item.name.replace("/", "-") + ".seg.nrrd")
+    return Path(options.output) / (as_file_name(item.name) + ".seg.nrrd")
 
 
 def describe(results: Results) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from ACSegLib.errors import FileError
+from ACSegLib.files.names import unfit_for_windows
 
 #: Temporary paths of outputs that are being written.
 _open: set[Path] = set()
@@ -19,8 +22,13 @@ _open: set[Path] = set()
 _MAX_NAME_BYTES = 255
 #: What NumPy says when a disk is full, and what a person is told.
 _PARTLY, _FULL = re.compile(r"\d+ requested and \d+ written"), "the disk took only a part of it"
-#: How often the removal of a folder is tried, and the pause between, in seconds: threads may still write to it.
-_REMOVALS, _PAUSE = 20, 0.05
+#: How often a removal or a renaming is tried, and the pause between, in seconds: threads may still write to a folder,
+#: and on Windows a virus scanner or a synchronisation looks at what was just written.
+_ATTEMPTS, _PAUSE = 20, 0.05
+#: Windows' errors for a file that a program has open: access denied, sharing violation, lock, a mapped section.
+_IN_USE = frozenset({5, 32, 33, 1224})
+#: Characters of a path on Windows, unless longer ones are allowed.
+_MAX_WINDOWS_PATH = 259
 
 
 def require_writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -28,17 +36,52 @@ def require_writable_folder(path: str | os.PathLike[str]) -> Path:
     folder = Path(path).parent
     if not folder.is_dir():
         raise FileError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
-    if not os.access(folder, os.W_OK):
+    if sys.platform == "win32" and (reason := unfit_for_windows(Path(path).name)):
+        raise FileError(f"cannot write {path}: {reason}; choose another name.")
+    if not may_write_in(folder):
         raise FileError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+    if sys.platform == "win32" and _is_locked(Path(path)):
+        raise FileError(_in_use(path))
     length = len(os.fsencode(Path(path).name))
     if length > _MAX_NAME_BYTES:
         raise FileError(f"cannot write {path}: the name has {length} bytes, and files may have {_MAX_NAME_BYTES}.")
     return folder
 
 
+def may_write_in(folder: Path) -> bool:
+    """Whether files can be made in a folder; Windows tells only when one is."""
+    if sys.platform != "win32":
+        return os.access(folder, os.W_OK)
+    probe = folder / f".{uuid.uuid4().hex[:8]}-probe"
+    try:
+        probe.touch(exist_ok=False)
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # another program looks at it
+        probe.unlink()
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether there is a file that may not be replaced: another program has it open, or it is write-protected."""
+    try:
+        if path.is_file():
+            open(path, "r+b").close()
+    except PermissionError:
+        return True
+    return False
+
+
+def _in_use(path: str | os.PathLike[str]) -> str:
+    return (
+        f"cannot write {path}: it is open in another program, or write-protected; close it there, or choose another "
+        "name."
+    )
+
+
 def _end_of(name: str) -> str:
-    """As much of a name's end as a temporary name has room for."""
-    return name if len(os.fsencode(name)) <= _MAX_NAME_BYTES - 16 else name[-48:]
+    """As much of a name's end as a temporary name has room for, in the characters that every library can use."""
+    return re.sub(r"[^ -~]", "_", name)[16 - _MAX_NAME_BYTES :]
 
 
 @contextlib.contextmanager
@@ -67,11 +110,22 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     except FileError:
         raise
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else _PARTLY.sub(_FULL, " ".join(str(error).split()))
-        raise FileError(f"cannot write {target}: {reason}; free some space or choose another folder.") from error
+        raise FileError(_why_not(error, target, temporary)) from error
     finally:
-        _remove(temporary)
+        with contextlib.suppress(OSError):  # what went wrong with the output is the news
+            _remove(temporary)
         _open.discard(temporary)
+
+
+def _why_not(error: OSError, target: Path, temporary: Path) -> str:
+    """The sentence on an output that could not be written."""
+    if getattr(error, "winerror", None) in _IN_USE:
+        return _in_use(target)
+    length = len(os.path.abspath(temporary))
+    if sys.platform == "win32" and error.errno == errno.ENOENT and length > _MAX_WINDOWS_PATH:
+        return f"cannot write {target}: the path has {length} characters, too many for Windows; choose a shorter one."
+    reason = os.strerror(error.errno) if error.errno else _PARTLY.sub(_FULL, " ".join(str(error).split()))
+    return f"cannot write {target}: {reason}; free some space or choose another folder."
 
 
 @contextlib.contextmanager
@@ -115,18 +169,40 @@ def _replace(temporary: Path, target: Path) -> None:
         if not temporary.is_dir():
             raise FileError(f"cannot write {target}: it is a folder; name a file in it.")
         retired = target.with_name(f".{uuid.uuid4().hex[:8]}-old-{target.name}")
-        target.rename(retired)
-        temporary.rename(target)
+        _move(target, retired)
+        try:
+            _move(temporary, target)
+        except OSError:
+            _move(retired, target)
+            raise
         shutil.rmtree(retired, ignore_errors=True)
     else:
-        os.replace(temporary, target)
+        _move(temporary, target)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file or folder, and try again while another program looks at one of them."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            os.replace(source, target)
+            return
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _IN_USE:
+                raise
+        time.sleep(_PAUSE)
+    os.replace(source, target)
 
 
 def _remove(path: Path) -> None:
-    for attempt in range(_REMOVALS):  # on a full disk, threads of Zarr may still be writing chunks
-        if not path.is_dir() or path.is_symlink():
-            path.unlink(missing_ok=True)
-            return
-        if attempt:
+    for attempt in range(_ATTEMPTS):  # on a full disk, threads of Zarr may still be writing chunks
+        if attempt > 1:
             time.sleep(_PAUSE)
-        shutil.rmtree(path, ignore_errors=True)
+        if not path.is_dir() or path.is_symlink():
+            try:
+                path.unlink(missing_ok=True)
+                return
+            except PermissionError as error:
+                if getattr(error, "winerror", None) not in _IN_USE or attempt == _ATTEMPTS - 1:
+                    raise
+        else:
+            shutil.rmtree(path, ignore_errors=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -37,8 +38,8 @@ def wanted(shape: Sequence[int], dtype: np.dtype) -> bool:
     return limit is not None and int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize > limit
 
 
-def scratch(shape: Sequence[int], dtype: Any) -> np.ndarray:
-    """Give an array of zeros in a file that vanishes with it, in the system's folder for temporary files (TMPDIR).
+def scratch(shape: Sequence[int], dtype: Any, folder: str | os.PathLike[str] | None = None) -> np.ndarray:
+    """Give an array of zeros in a file that vanishes with it, in a folder or the system's for temporary files (TMPDIR).
 
     Raises
     ------
@@ -46,8 +47,8 @@ def scratch(shape: Sequence[int], dtype: Any) -> np.ndarray:
         If that folder has no room for it.
     """
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    require_room(size)
-    with tempfile.TemporaryFile(prefix="acseg-") as stream:
+    require_room(size, folder)
+    with tempfile.TemporaryFile(prefix="acseg-", dir=folder) as stream:
         return np.memmap(stream, dtype, "w+", shape=tuple(shape))
 
 
@@ -66,14 +67,14 @@ def is_mapped(array: np.ndarray) -> bool:
     return False
 
 
-def require_room(size: int) -> None:
-    """Raise MemoryLimitError unless the system's folder for temporary files has `size` bytes free.
+def require_room(size: int, folder: str | os.PathLike[str] | None = None) -> None:
+    """Raise MemoryLimitError unless a folder, by default the system's for temporary files, has `size` bytes free.
 
     A mapped file grows as it is written, and a disk that fills meanwhile would end the program without a word.
     """
     import shutil
 
-    folder = tempfile.gettempdir()
+    folder = folder or tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     if size > free:
         raise MemoryLimitError(

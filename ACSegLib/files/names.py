@@ -6,6 +6,7 @@ What a file holds is told by its content, whatever its name; see `ACSegLib.files
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 #: Ending of the files that Slicer opens as segmentations.
@@ -20,6 +21,26 @@ IMAGE_ENDINGS = (
 #: Endings of the files of which each is one slice of an image.
 TIFF_ENDINGS, PICTURE_ENDINGS = (".tif", ".tiff"), (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
 DICOM_ENDINGS = (".dcm", ".ima")
+
+
+#: What no name of a file on Windows has in it, and names of devices, whatever follows their point.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])( *\..*| *)", re.IGNORECASE)
+
+
+def unfit_for_windows(name: str) -> str:
+    """Why a name cannot be that of a file on Windows; "" for one that can."""
+    if found := _FORBIDDEN.search(name):
+        return f"names of files on Windows have no {found[0]!r}"
+    if _DEVICE.fullmatch(name):
+        return f"{name.partition('.')[0]} is the name of a device on Windows"
+    return "names of files on Windows do not end in a point or a space" if name.endswith((".", " ")) else ""
+
+
+def as_file_name(text: str) -> str:
+    """A text that names something, such as "run2/cell", as a name that a file can have on every system."""
+    word = _FORBIDDEN.sub("-", text).rstrip(". ")
+    return f"_{word}" if not word or _DEVICE.fullmatch(word) else word
 
 
 def is_image_name(name: str) -> bool:

@@ -85,7 +85,7 @@ def fits(source: str | Json | None, shape: Sequence[int]) -> bool:
 def reshaped(array: np.ndarray, source: str | Json | None) -> np.ndarray:
     """Give axes of length one back that a format has dropped."""
     size = (parse(source) or {}).get("size")
-    if array.ndim < 3 and isinstance(size, list) and len(size) == 3 and np.prod(size) == array.size:
+    if array.ndim < 3 and isinstance(size, list) and len(size) == 3 and math.prod(size) == array.size:
         return array.reshape(size[::-1])
     return array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,8 +39,8 @@ def estimate_memory(
     labelled_slices : int
         Of many classes, each slice keeps an outline.
     """
-    voxels = int(np.prod(shape))
-    plane = int(np.prod(shape[1:]))
+    voxels = math.prod(shape)
+    plane = math.prod(shape[1:])
     slab = min(slab_planes, shape[0]) * plane
     if classes - 1 > MAX_GROUPS:
         outlines = (classes - 1) * plane * (2 * labelled_slices + 4 * min(slab_planes, shape[0]))

@@ -33,7 +33,14 @@ def can_render() -> bool:
     Tried in a process of its own, since a missing OpenGL library can end the process.
     """
     try:
-        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60, check=False)
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return probe.returncode == 0

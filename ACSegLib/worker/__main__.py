@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from ACSegLib.errors import Cancelled, InputError, explain
 from ACSegLib.files.atomic import discard_open_outputs
@@ -92,11 +92,25 @@ def _watch(lines: Iterator[str], cancel: CancelFlag, writer: LineWriter) -> None
         os._exit(EXIT_CANCELLED)  # the work is in a call that does not look up: an import, a large file
 
 
+def _take_pipes() -> tuple[int, TextIO]:
+    """Take stdin and stdout for the protocol alone; in their places are an empty file, and stderr.
+
+    Windows lets whoever looks at a pipe wait while a thread waits for its data: a child process that starts with this
+    stdin (https://github.com/python/cpython/issues/78961), and SciPy while it is imported. What libraries print, in
+    Python or not, would break the protocol.
+    """
+    requests, events = os.dup(sys.stdin.fileno()), os.dup(sys.stdout.fileno())
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = sys.stderr
+    return requests, open(events, "w", encoding="utf-8", newline="\n")
+
+
 def main() -> int:
     """Serve a front end; returns the exit code (as the shell command's)."""
-    writer = LineWriter(sys.stdout)
-    sys.stdout = sys.stderr  # a library's print must not break the protocol
-    lines = _lines(sys.stdin.fileno())
+    requests, events = _take_pipes()
+    writer, lines = LineWriter(events), _lines(requests)
     try:
         request = _first_request(next(lines, ""))
         if "serve" in request:

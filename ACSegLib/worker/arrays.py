@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class ArrayFile:
 
     def discard(self) -> None:
         """Remove the file, if it is still there."""
-        with contextlib.suppress(OSError):  # on Windows a mapped file cannot be removed; its folder is, at the end
+        with contextlib.suppress(OSError):  # on Windows a mapped file cannot be removed, until nobody maps it any more
             Path(self.path).unlink(missing_ok=True)
 
     def take(self) -> np.ndarray:
@@ -59,6 +60,8 @@ class ArrayFile:
             return np.empty(self.shape, self.dtype)
         array = np.memmap(self.path, dtype=self.dtype, mode="c", shape=self.shape or (1,))
         self.discard()
+        if os.path.exists(self.path):
+            weakref.finalize(array._mmap, self.discard)  # type: ignore[attr-defined]
         return np.asarray(array).reshape(self.shape)
 
 

@@ -19,8 +19,12 @@ EXIT_CANCELLED = 130
 #: What other work of a process is told that ended because some work did not stop.
 RESTARTED = "The worker process had to be restarted, since other work did not stop: start again."
 
-#: Exit codes of a process that the system ended, by a signal or as a shell tells it.
-_KILLED = {-9, 137}
+#: Keeps Windows from showing a console for a process.
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+#: Exit codes of a process that the system ended, by a signal or as a shell tells it; on Windows those of a process that
+#: got no memory (STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT).
+_KILLED = {-9, 137, 0xC0000017, 0xC000012D}
 
 
 def python_executable(home: str | os.PathLike[str] | None = None) -> str:
@@ -69,7 +73,7 @@ def start_python(arguments: list[str], log: IO[Any] | int, *, family: bool = Tru
         bufsize=0,
         env=_environment(),
         start_new_session=family and sys.platform != "win32",
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        creationflags=_NO_WINDOW,
     )
 
 
@@ -86,7 +90,9 @@ def end_family(process: subprocess.Popen[bytes]) -> None:
     """End a process at once, and all that it has started: PythonSlicer is a launcher, the interpreter is its child."""
     if sys.platform == "win32":
         command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-        subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
+        with contextlib.suppress(OSError):  # not on the path
+            subprocess.run(command, capture_output=True, check=False, creationflags=_NO_WINDOW)
+        process.kill()
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended meanwhile
         os.killpg(process.pid, signal.SIGKILL)
@@ -94,6 +100,8 @@ def end_family(process: subprocess.Popen[bytes]) -> None:
 
 def explain_end(code: int | None) -> str:
     """Say why a process ended that should have gone on."""
+    if code is not None and sys.platform == "win32":
+        code &= 0xFFFFFFFF  # a launcher gives the code of its child with a sign
     if code in _KILLED:
         return (
             "The worker process was ended by the system, most likely because memory ran out: close other programs, "
@@ -101,7 +109,8 @@ def explain_end(code: int | None) -> str:
         )
     if code == EXIT_CANCELLED:
         return RESTARTED
+    told = f"0x{code:X}" if code is not None and code >= 0xC0000000 else code  # as Windows writes its own
     return (
-        f"The worker process ended unexpectedly (exit code {code}); its last lines are in the log. "
+        f"The worker process ended unexpectedly (exit code {told}); its last lines are in the log. "
         "The scene is not affected."
     )

@@ -18,13 +18,19 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("[+-]?(?:(?:0|[1-9]\\d*)(?P<part>\\.\\d*)?|(?P<small>\\.\\d+))(?P<power>[eE][+-]?\\d+)?"),
         _("cannot write to {0}: {1} is a file; choose another folder."),
         _("cannot write {0}: it is a folder; name a file in it."),
+        _(
+            "cannot write {0}: it is open in another program, or write-protected; close it there, or choose another "
+            "name."
+        ),
         _("cannot write {0}: no permission to write in {1}; choose another folder."),
         _("cannot write {0}: nothing was written."),
         _("cannot write {0}: the folder {1} does not exist; create it first."),
         _("cannot write {0}: the name has {1} bytes, and files may have {2}."),
         _("cannot write {0}: the name must end in one of: {1}."),
         _("cannot write {0}: the name of a mesh must end in one of: {1}."),
+        _("cannot write {0}: the path has {1} characters, too many for Windows; choose a shorter one."),
         _("cannot write {0}: {1} holds one mesh, not {2}; choose .obj or .glb."),
+        _("cannot write {0}: {1}; choose another name."),
         _("cannot write {0}: {1}; free some space or choose another folder."),
         _("does not state if its bytes are signed; they were read as signed, so some values are negative."),
         _(
@@ -110,6 +116,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} is not ACSeg's and was left as it is; its names may not be those of the labels."),
         _("{0} states no voxel size of setup {1}; the voxel size is unknown."),
         _("{0}, in which SPM keeps the place of the image, was not read."),
+        _(
+            "{0}: ITK, which reads and writes this format, cannot use names with {1} on Windows; choose a folder and "
+            "a name of plain letters, or another format."
+        ),
         _("{0}: MRC mode {1} is not supported; convert it to mode 0, 1, 2, 6 or 12."),
         _(
             "{0}: a TorchScript model can write any file of this computer, so it is not opened; export it as ONNX "

@@ -18,6 +18,7 @@ from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError
 from ACSegLib.files.formats import dicom_frames, dicom_seg
 from ACSegLib.files.formats.dicom_elements import HEAD_BYTES, require_fitting_elements, start_of_elements
 from ACSegLib.files.names import DICOM_ENDINGS
+from ACSegLib.files.plain_paths import plain_path
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
@@ -76,7 +77,7 @@ def read(path: Path, request: Request) -> Content:
             return dicom_seg.read(path)
         header = dicom_frames.read_header(path)
         found = dicom_frames.order_of_frames(header, path)
-        image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
+        image = SimpleITK.ReadImage(plain_path(path), imageIO="GDCMImageIO")
         content = dicom_frames.with_frames(_content(SimpleITK, image, path, ""), header, found, path)
         content.notes += _inverted(image.GetMetaData(_PHOTOMETRIC) if image.HasMetaDataKey(_PHOTOMETRIC) else "")
         if len(content.array) == 1:
@@ -121,7 +122,7 @@ def read(path: Path, request: Request) -> Content:
 
 def _files_of(itk: Any, folder: Path, series: str) -> tuple[str, ...]:
     """The files of a series, in the order of their positions."""
-    return tuple(itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
+    return tuple(itk.ImageSeriesReader.GetGDCMSeriesFileNames(plain_path(folder), series))
 
 
 def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
@@ -129,7 +130,7 @@ def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
     files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
     for file in files:
         require_fitting_elements(file)
-    names = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    names = itk.ImageSeriesReader.GetGDCMSeriesIDs(plain_path(folder))
     known = {Path(file).name for name in names for file in _files_of(itk, folder, name)}
     lost = [file.name for file in files if file.name not in known]
     if lost and names:

@@ -28,6 +28,7 @@ from ACSegLib.files.content import (
     read_exactly,
     truncated,
 )
+from ACSegLib.files.plain_paths import plain_path
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry
 
@@ -205,5 +206,5 @@ def write(content: Content, path: Path) -> list[str]:
     if "segments" in values:
         values["segments"] = []
     image.SetMetaData("ACSeg", json.dumps(values))
-    SimpleITK.WriteImage(image, str(path), content.segments is not None, imageIO="MetaImageIO")
+    SimpleITK.WriteImage(image, plain_path(path), content.segments is not None, imageIO="MetaImageIO")
     return lost

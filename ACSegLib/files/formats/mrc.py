@@ -52,7 +52,7 @@ def _fits(path: Path, head: bytes, order: str) -> bool:
     size, mode, extended = words[:3].astype(np.int64), int(words[3]), int(words[23])
     if np.any(size <= 0) or np.any(size > 1 << 20) or mode not in _MODES or extended < 0:
         return False
-    expected = _HEADER_BYTES + extended + int(np.prod(size)) * np.dtype(_MODES[mode]).itemsize
+    expected = _HEADER_BYTES + extended + math.prod(size.tolist()) * np.dtype(_MODES[mode]).itemsize
     return expected <= path.stat().st_size <= expected + 4096
 
 

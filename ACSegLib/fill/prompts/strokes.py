@@ -11,6 +11,7 @@ stroke says so. Where a region between walls is better closed than one between e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -135,7 +136,7 @@ class StrokeSearch:
     def of(cls, features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> StrokeSearch:
         """The strokes among the seeds, on a grid of at most `MAX_GEODESIC_VOXELS`; see `classes_around_strokes`."""
         shape, spacing, factor = np.asarray(features.image.shape), np.asarray(features.spacing), np.ones(3, int)
-        while np.prod(-(-shape // factor)) > MAX_GEODESIC_VOXELS:
+        while math.prod((-(-shape // factor)).tolist()) > MAX_GEODESIC_VOXELS:
             factor = factor * pool_factors(spacing * factor, (shape // factor).tolist())
         steps = spacing * factor / (spacing * factor).min()
         costs, strokes = path_costs(features, factor), widened(pooled(seeds, factor), steps)

@@ -15,6 +15,7 @@ at native resolution, with weighted tiles and without the detours of this one. W
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def predict_like_biomedisa(
         raise InputError(f"stride must be 1 to {min(patch)} for this model, not {stride}.")
     size, padded = _sizes(array.shape, preprocessing)
     classes = len(preprocessing.labels)
-    needed = int(4 * np.prod(padded) * (classes + 3))
+    needed = 4 * math.prod(map(int, padded)) * (classes + 3)
     if available_memory is not None and needed > available_memory:
         raise MemoryLimitError(
             f"the method of Biomedisa needs {needed / 2**30:.1f} GiB for {size} voxels, and "

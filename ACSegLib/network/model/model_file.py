@@ -205,9 +205,9 @@ def load_model(path: str | os.PathLike[str], *, arrays: bool = False) -> Model:
     from safetensors import SafetensorError
 
     model = read_card(path)
-    load_file = importlib.import_module("safetensors.numpy" if arrays else "safetensors.torch").load_file
+    load = importlib.import_module("safetensors.numpy" if arrays else "safetensors.torch").load
     try:
-        model.state_dict = load_file(os.fspath(path))
+        model.state_dict = load(Path(path).read_bytes())  # a mapped file could not be replaced or removed on Windows
     except (SafetensorError, OSError, ValueError) as error:
         raise FileError(f"the model file {path} is damaged ({error}); copy or train it again.") from error
     return model

@@ -136,7 +136,7 @@ def predict(
         resampled=grid.resampled,
         mirrored=settings.tta or run is run_canonical,
         thin_threshold=job.thin,
-        voxels=int(np.prod(grid.box_shape)),
+        voxels=math.prod(grid.box_shape),
         estimated_memory_bytes=done.needed,
         surface_regions=done.regions,
         image_on_disk=not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),

@@ -168,7 +168,7 @@ class _Logits:
 
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:
-    ends = np.cumsum([case.image.size for case in cases])
+    ends = np.cumsum([case.image.size for case in cases], dtype=np.int64)
     return [middle(case, MAX_VOXELS) for case in cases[: 1 + int(np.searchsorted(ends, MAX_VOXELS))]]
 
 

@@ -88,7 +88,8 @@ def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
             header = json.loads((stream.metadata() or {})[METADATA_KEY])
             if header["format"] != _FORMAT or header["version"] != _VERSION:
                 raise FileError(f"the checkpoint {path} was written by another version; start without --resume.")
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
+            # copies: what lies in a mapped file keeps it from being replaced on Windows
+            tensors = {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118 (not a mapping)
         return State(**header["state"]), Plan.from_json(header["plan"]), tensors
     except FileError:
         raise

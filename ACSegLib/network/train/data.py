@@ -8,7 +8,6 @@ they do not, a softmax over background and segments.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from ACSegLib.axes import checked_axis
 from ACSegLib.errors import InputError
+from ACSegLib.files import lazy
 from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
@@ -324,11 +324,11 @@ def prepare(
     if shape != volume.shape:
         image, target = resample_image(image, shape), resample_target(target, shape)
     if scratch is not None:
-        image, target = _mapped(image, scratch), _mapped(target, scratch)
+        image, target = _on_disk(image, scratch), _on_disk(target, scratch)
     return Prepared(case.name, image, target, known)
 
 
-def _mapped(array: np.ndarray, folder: Path) -> np.ndarray:
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as stream:
-        np.save(stream, array)
-    return np.load(stream.name, mmap_mode="r", allow_pickle=False)
+def _on_disk(array: np.ndarray, folder: Path) -> np.ndarray:
+    kept = lazy.scratch(array.shape, array.dtype, folder)
+    kept[...] = array
+    return kept

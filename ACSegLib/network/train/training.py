@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -134,30 +134,30 @@ def train(
         told = set_aside(settings.checkpoint)
         warnings += [told] if told else []
         stages.prepare(0.0, told or "preparing the data")
-    with _scratch(settings, fingerprints + val_fingerprints, plan) as folder:
-        prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
-        prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
-        whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
-        blocks = rough = False
-        if not prepared_val and settings.validation_part > 0:
-            split = split_validation(prepared, settings.validation_part, settings.seed, plan.patch_size)
-            prepared, prepared_val, blocks, rough = split.training, split.validation, split.blocks, split.rough
-            warnings.append(split.note)
-            if not blocks:
-                whole = prepared_val
-        network = _initial_network(plan, settings.seed, start)
-        _require_room(settings, network)
-        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, rough)
-        if tensors:
-            trainer.restore(tensors)
-        trainer.run()
-        trainer.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
-        warnings += [note for note in state.notes if note not in warnings]
-        model = Model(
-            plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
-            _card(plan, settings, state, cases, fingerprints, held_out, warnings, fabric),
-        )  # fmt: skip
-        model = _calibrated(model, whole, prepared_val if blocks else [], fabric, warnings, stages.calibrate)
+    folder = _scratch(settings, fingerprints + val_fingerprints, plan)
+    prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
+    prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
+    whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
+    blocks = rough = False
+    if not prepared_val and settings.validation_part > 0:
+        split = split_validation(prepared, settings.validation_part, settings.seed, plan.patch_size)
+        prepared, prepared_val, blocks, rough = split.training, split.validation, split.blocks, split.rough
+        warnings.append(split.note)
+        if not blocks:
+            whole = prepared_val
+    network = _initial_network(plan, settings.seed, start)
+    _require_room(settings, network)
+    trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, rough)
+    if tensors:
+        trainer.restore(tensors)
+    trainer.run()
+    trainer.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
+    warnings += [note for note in state.notes if note not in warnings]
+    model = Model(
+        plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
+        _card(plan, settings, state, cases, fingerprints, held_out, warnings, fabric),
+    )  # fmt: skip
+    model = _calibrated(model, whole, prepared_val if blocks else [], fabric, warnings, stages.calibrate)
     if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
@@ -266,16 +266,15 @@ def _calibrated(
     return replace(calibrated, card={**calibrated.card, "warnings": list(warnings)})
 
 
-@contextlib.contextmanager
-def _scratch(settings: TrainingSettings, fingerprints: Sequence[Fingerprint], plan: Plan) -> Iterator[Path | None]:
+def _scratch(settings: TrainingSettings, fingerprints: Sequence[Fingerprint], plan: Plan) -> Path | None:
     """Give a folder for memory-mapped arrays when they would fill the memory, else None."""
-    voxels = int(resampled_shapes(fingerprints, plan.spacing, plan.unit).prod(1).sum())
+    shapes = resampled_shapes(fingerprints, plan.spacing, plan.unit)
+    voxels = sum(math.prod(shape) for shape in shapes.tolist())
     if voxels * 5 < available_memory() * _IN_MEMORY_SHARE:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="acseg-", dir=settings.scratch) as folder:
-        require_space(Path(folder) / "arrays", voxels * 5)
-        yield Path(folder)
+        return None
+    folder = Path(settings.scratch or tempfile.gettempdir())
+    require_space(folder / "arrays", voxels * 5)
+    return folder
 
 
 def _prepare_all(
