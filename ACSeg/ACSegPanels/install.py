@@ -12,7 +12,9 @@ import importlib.util
 import logging
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import slicer
@@ -37,6 +39,10 @@ REQUIREMENTS["download"] = [*_COMPUTE, *_FILES]
 NEED_TORCH = {"train"}
 
 TORCH_REQUIREMENT = ">=2.2"
+
+#: Packages of Slicer and of its extension PyTorch: what is built on them needs the version that is there, and they are
+#: loaded, so that a running program must not get another one. Without this, pip renews numpy for tifffile's sake.
+KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "pillow", "requests", "torch", "torchvision")
 
 #: Called after packages were installed: what runs already does not know them.
 onInstalled: list[Callable[[], None]] = []
@@ -99,13 +105,18 @@ def needsTorch(step: str) -> bool:
     return step in NEED_TORCH or (step == "predict" and shutil.which("nvidia-smi") is not None)
 
 
+def installedVersion(name: str) -> str:
+    """Version of a package; empty where it is not installed, or only half."""
+    try:
+        return importlib.metadata.version(name) or ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def _isInstalled(requirement: str) -> bool:
     name, wanted = re.fullmatch(r"([A-Za-z0-9_.-]+?)>=([0-9.]+)", requirement).groups()
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return version is not None and _numbers(version) >= _numbers(wanted)
+    version = installedVersion(name)
+    return bool(version) and _numbers(version) >= _numbers(wanted)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -129,11 +140,15 @@ def _installPackages(requirements: list[str]) -> None:
         import slicer.packaging as packaging
     except ImportError:  # Slicer 5.10
         packaging = None
+    kept = [f"{name}=={version}" for name in KEPT if (version := installedVersion(name))]
     try:
-        if packaging is not None:
-            packaging.pip_ensure(requirements, prompt_install=False, requester="ACSeg")
-        else:
-            slicer.util.pip_install(" ".join(f'"{r}"' for r in requirements))
+        with tempfile.TemporaryDirectory() as folder:
+            constraints = Path(folder) / "constraints.txt"
+            constraints.write_text("\n".join(kept), encoding="utf-8")
+            if packaging is not None:
+                packaging.pip_ensure(requirements, constraints=constraints, prompt_install=False, requester="ACSeg")
+            else:
+                slicer.util.pip_install(["--constraint", str(constraints), *requirements])
     except Exception as error:
         raise DependencyError(
             _("{packages} could not be installed: {reason}. Slicer's log has the details.").format(

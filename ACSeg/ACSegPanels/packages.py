@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,27 +50,27 @@ def listPackages() -> list[Package]:
 
 
 def _version(requirement: str) -> str:
-    try:
-        return importlib.metadata.version(requirement.partition(">=")[0]) or ""
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return install.installedVersion(requirement.partition(">=")[0])
 
 
 def repair() -> None:
     """Install anew what is installed, where a package is broken; PyTorch is repaired by its own module.
+
+    Each in the version that is there: other packages, and Slicer itself, are built on it.
 
     Raises
     ------
     DependencyError
         If the person declines, or the installation fails.
     """
-    wanted = [p.requirement for p in listPackages() if p.version and not p.requirement.startswith("torch>")]
+    installed = {p.requirement.partition(">=")[0]: p.version for p in listPackages() if p.version}
+    wanted = [f"{name}=={version}" for name, version in installed.items() if name != "torch"]
     question = _("These packages will be downloaded and installed again:\n\n{packages}\n\nGo on?")
     text = question.format(packages="\n".join(f"- {name}" for name in wanted))
     if not wanted or not slicer.util.confirmOkCancelDisplay(text, windowTitle=_("ACSeg: repair packages")):
         raise install.DependencyError(_("Nothing was installed."))
     try:
-        slicer.util.pip_install("--force-reinstall --no-deps " + " ".join(f'"{name}"' for name in wanted))
+        slicer.util.pip_install(["--force-reinstall", "--no-deps", *wanted])
     except Exception as error:
         raise install.DependencyError(
             _("The packages could not be installed: {reason}. Slicer's log has the details.").format(

@@ -17,12 +17,13 @@ class Shop:
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.log, self.answer, self.broken = folder, [], True, ""
+        self.kept = []
         monkeypatch.syspath_prepend(str(folder))
 
-    def deliver(self, requirements):
-        import shlex
-
-        names = shlex.split(requirements) if isinstance(requirements, str) else requirements
+    def deliver(self, arguments):
+        option, constraints, *names = arguments
+        assert option == "--constraint"
+        self.kept = Path(constraints).read_text(encoding="utf-8").split()
         self.log.append(("pip", names))
         if self.broken:
             raise RuntimeError(self.broken)
@@ -100,6 +101,16 @@ def test_what_is_missing_is_asked_for_once_and_installed(shop):
     assert shop.log[1][1] == ["acseg-test-one>=1.2"]
     ensureDependencies("fill")
     assert len(shop.log) == 2, "the second time nothing is missing"
+
+
+def test_what_slicer_brings_keeps_its_version(shop):
+    """pip would renew numpy, which is loaded and which Slicer's other packages are built on, for that of a package."""
+    import numpy as np
+    from ACSegPanels.install import KEPT, ensureDependencies
+
+    ensureDependencies("fill")
+    assert f"numpy=={np.__version__}" in shop.kept
+    assert {line.partition("==")[0] for line in shop.kept} <= set(KEPT)
 
 
 def test_declining_installs_nothing_and_says_what_to_do(shop):
@@ -271,9 +282,9 @@ def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypa
     asked = []
     monkeypatch.setattr(slicer.util, "pip_install", asked.append)
     section.repairButton.click()
-    assert asked[0].startswith("--force-reinstall --no-deps ")
-    assert '"acseg-test-one>=1.2"' in asked[0]
-    assert "torch" not in asked[0]
+    assert asked[0][:2] == ["--force-reinstall", "--no-deps"]
+    assert "acseg-test-one==1.2" in asked[0], "the version that other packages were installed with"
+    assert not any(name.startswith("torch") for name in asked[0])
     assert len(restarted) == 2, "the worker process starts anew"
     shop.answer = False
     section.repairButton.click()

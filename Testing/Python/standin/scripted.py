@@ -229,4 +229,4 @@ def pip_ensure(
         return
     if prompt_install and not slicer.util.confirmOkCancelDisplay(f"Install {missing}?", requester):
         raise RuntimeError("User declined package installation")
-    slicer.util.pip_install(missing)
+    slicer.util.pip_install([*(["--constraint", str(constraints)] if constraints else []), *missing])
