@@ -434,9 +434,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLTableNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
-        from ACSegLib.scene.placing import placement_notes, scaling_notes
+        from ACSegLib.scene.placing import placement_notes, scaling_notes, spacing_notes
         from ACSegLib.scene.read import require_node
-        from ACSegLib.scene.results import MADE_OF
+        from ACSegLib.scene.results import tell_source
         from ACSegLib.workflows.packing import pack_segmentation, pack_volume
 
         settings = commandOptions("measure", {"unit": unit, **options})
@@ -451,6 +451,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         arrays: dict[str, Any] = {}
         labels = segmentation_from_node(segmentationNode, grid)
         notes = [*placement_notes(segmentationNode, grid), *scaling_notes(grid)]
+        notes += spacing_notes(grid) if unit != "px" else []
         message = {
             "options": asdict(settings),
             "segmentation": pack_segmentation(labels, "labels", arrays),
@@ -462,7 +463,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             self.lastNotes = _named([*notes, *reply.message["notes"]], onDone)
             node = writeTable(reply.message["rows"], tableNode, name)
             titleColumns(node)
-            node.SetNodeReferenceID(MADE_OF, segmentationNode.GetID())
+            tell_source(node, segmentationNode)
             return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)

@@ -79,6 +79,17 @@ def scaling_notes(volume_node: Any) -> list[str]:
     ]
 
 
+def spacing_notes(volume_node: Any) -> list[str]:
+    """Say that the voxel size is the one that Slicer assumes where a file states none."""
+    if volume_node.GetSpacing() != (1.0, 1.0, 1.0) or volume_node.GetAttribute(grid.UNIT_ATTRIBUTE):
+        return []
+    name, unit = volume_node.GetName(), grid.length_unit(volume_node)
+    return [
+        f"the volume {name!r} has a spacing of 1 {unit}, as Slicer gives it where a file states none; unless it is "
+        "right, set the right one in the module Volumes, and measure again."
+    ]
+
+
 def _corners(place: grid.Grid) -> np.ndarray:
     """Indices (i, j, k) of the eight corners of an image, (8, 3)."""
     return np.array(np.meshgrid(*np.reshape(place.extent, (3, 2)), indexing="ij")).reshape(3, -1).T

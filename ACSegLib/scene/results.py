@@ -13,7 +13,8 @@ from ACSegLib.volume import Segmentation, untaken
 
 #: Attribute of a segmentation node: the ids of the segments that a result left in it, as JSON.
 RESULT_ATTRIBUTE = "ACSeg.ResultSegments"
-#: Role of the node that a result was made of: the labels of a fill, the volume of a prediction.
+#: Role of the node that a result was made of (the labels of a fill, the volume of a prediction), and attribute with the
+#: name of that node, which stays where the node is deleted.
 MADE_OF = "ACSeg.MadeOf"
 
 
@@ -54,13 +55,19 @@ def write_result_to_node(
     else:
         node = write_segmentation_to_node(segmentation, volume_node=volume_node, name=name)
     node.SetAttribute(RESULT_ATTRIBUTE, json.dumps([row.id for row in segmentation.segments]))
-    node.SetNodeReferenceID(MADE_OF, (made_of or volume_node).GetID())
+    tell_source(node, made_of or volume_node)
     return node
 
 
+def tell_source(node: Any, source: Any) -> None:
+    """Note in a result what it was made of."""
+    node.SetAttribute(MADE_OF, source.GetName() or "")
+    node.SetNodeReferenceID(MADE_OF, source.GetID() if source.GetScene() is not None else None)
+
+
 def is_result_of_another(node: Any, source: Any) -> bool:
-    """Whether a node holds a result that was made of another node than the given one."""
-    return bool(node.GetNodeReferenceID(MADE_OF)) and node.GetNodeReference(MADE_OF) is not source
+    """Whether a node holds a result that was made of another node than the given one, which may be deleted."""
+    return node.GetAttribute(MADE_OF) is not None and node.GetNodeReference(MADE_OF) is not source
 
 
 def _names(node: Any, ids: list[str] | None = None) -> dict[str, str]:

@@ -333,6 +333,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "are LAC."
         ),
         _(
+            "the volume {0} has a spacing of 1 {1}, as Slicer gives it where a file states none; unless it is right, "
+            "set the right one in the module Volumes, and measure again."
+        ),
+        _(
             "the volume {0} is under a transform that {1}; sizes are measured without it. Harden it in the module "
             "Transforms if the sizes in the views are the right ones."
         ),

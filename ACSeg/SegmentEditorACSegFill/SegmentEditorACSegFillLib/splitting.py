@@ -139,7 +139,8 @@ class Splitting(ParameterWidgets):
         options = {"seams": self._effect.parameter("SplitSeams")}
         if seeds is None and (count := self._effect.integerParameter("SplitCount")):
             options["count"] = count
-        return inputs, splitRequest(inputs.volume, labels, seeds, options)
+        request = splitRequest(inputs.volume, labels, seeds, options)
+        return inputs, replace(request, segments=(selected.id,))  # beads as well, where they are selected
 
     def result(self, outcome: SplitOutcome) -> Segmentation:
         """The cells under ids and names that the scene does not have yet; the first cell keeps the segment's id.

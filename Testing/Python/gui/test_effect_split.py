@@ -58,6 +58,13 @@ def names(node):
     return [table.GetSegment(s).GetName() for s in table.GetSegmentIDs()]
 
 
+def test_beads_are_split_where_they_are_selected(desk):
+    draw(desk.host, "bead", CELLS)
+    desk.node.SetSelectedSegmentID("bead")
+    split(desk)
+    assert names(desk.effect.preview.node) == ["bead 1", "bead 2"]
+
+
 def test_cells_found_in_the_image_are_previewed_applied_and_taken_back(desk):
     before = desk.array()
     split(desk)

@@ -336,6 +336,18 @@ def test_labels_that_the_volume_cuts_or_a_transform_scales_are_told(scene):
     assert "changes volumes by a factor of 8; sizes are measured without it" in module.lastNotes[0]
 
 
+@pytest.mark.parametrize(("spacing", "unit", "told"), [(1.0, "um", True), (1.0, "px", False), (0.5, "um", False)])
+def test_a_measurement_tells_of_the_spacing_that_slicer_assumes(scene, spacing, unit, told):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    volume.RemoveAttribute("ACSeg.LengthUnit")
+    volume.SetSpacing(spacing, spacing, spacing)
+    logic = ACSegLogic()
+    logic.measure(node, volume, unit=unit, thin_parts=False)
+    assert any("has a spacing of 1 mm" in note for note in logic.lastNotes) == told
+
+
 def test_measure_scales_by_the_beads(scene):
     import slicer
     from standin.effecthost import label_image

@@ -360,12 +360,15 @@ def test_adapting_the_pretrained_model_gives_a_model_of_its_own_that_is_chosen(m
     assert "cytoplasm 0.910 > 0.950" in panel.ui.predictMessage.text
 
 
-def test_the_result_of_the_volume_before_is_not_overwritten(module, quick):
+@pytest.mark.parametrize("deleted", [False, True])
+def test_the_result_of_the_volume_before_is_not_overwritten(module, quick, deleted):
     """After a prediction its result stays chosen; another volume gets a result of its own, and again the same."""
     panel, first = predicting(module, quick)
     quick.held = False
     pump(lambda: not panel.running)
     kept = module.parameters.predictOutput
+    if deleted:
+        first.GetScene().RemoveNode(first)
     second, _node = labelled(2)
     for _turn in range(2):
         module.parameters.predictVolume = second
@@ -373,7 +376,7 @@ def test_the_result_of_the_volume_before_is_not_overwritten(module, quick):
         pump(lambda: not panel.running)
         assert module.parameters.predictOutput.GetName() == "cell 2 predicted"
     (identifier,) = kept.GetSegmentation().GetSegmentIDs()
-    assert np.array_equal(segment_array(kept, identifier, first), cell(1)[0] > 1)
+    assert np.array_equal(segment_array(kept, identifier, second), cell(1)[0] > 1)
 
 
 def test_the_results_of_other_labels_are_not_overwritten(module, fake):
