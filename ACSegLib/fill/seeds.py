@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.axes import AXES, both_names, checked_axis
 from ACSegLib.errors import InputError
+from ACSegLib.fill.gaps import notes_on_gaps
 from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.threads import look_up
 from ACSegLib.volume import Segment, Segmentation
@@ -394,6 +395,7 @@ def _warnings(
         members = [c for c, rows in enumerate(table) if row in rows]
         if members and not present.intersection(members):
             notes.append(f"segment {segment.name!r} has no labelled voxel, so the result has none of it.")
+    notes += notes_on_gaps(classes, table, slices, labels.segments)
     if outside is not None and (lost := int(np.count_nonzero(classes[outside] > 0))):
         notes.append(
             f"{lost} of {int(np.count_nonzero(classes > 0))} labelled voxels lie where the image has no value (not "

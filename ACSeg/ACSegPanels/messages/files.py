@@ -80,6 +80,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states no positions of its slices; they are sorted by their numbers."),
         _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
         _("states no voxel size along {0}; that of {1} is used."),
+        _("states no {0} of its slices; they were taken as parallel planes in the order of their {1}."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states that {0} is in layer {1}, but holds {2}; it was left out."),

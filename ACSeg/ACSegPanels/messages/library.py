@@ -182,6 +182,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segment {0} has no labelled voxel, so the result has none of it."),
         _("segment {0} has value {1}; values must be 1 or more (0 is background)."),
         _("segment {0} is called {1} in the corrected segmentation."),
+        _(
+            "segment {0} is missing on {1} on axis {2} (slices count from 0), though the labelled slices before and "
+            "behind show it at the same place, so it is background there; if nobody drew it there, draw it, or fill "
+            "it from labels of its own."
+        ),
         _("segment {0} is named by --only and by --leave-out; name it once, or not at all."),
         _("segment {0} is new."),
         _("segment {0} was deleted; the result does not have it."),

@@ -7,6 +7,7 @@ are found here by the positions that the slices state, and refused.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ _LISTED = 5
 #: Slope, intercept and sign of the values of a slice.
 _VALUE_TAGS = ("0028|1053", "0028|1052", "0028|0103")
 _PHOTOMETRIC, _FROM_WHITE = "0028|0004", "MONOCHROME1"
+_PIXEL_SPACING = "0028|0030"
+#: Position, orientation and location of a slice.
+_PLACE_TAGS = ("0020|0032", "0020|0037", "0020|1041")
 #: Folders below one that are looked into for DICOM files.
 _MAX_FOLDERS = 1000
 
@@ -105,19 +109,46 @@ def read(path: Path, request: Request) -> Content:
     if len(values) > 1:  # ITK gives all slices the type of the first, which may not hold the values of others
         reader.SetOutputPixelType(SimpleITK.sitkFloat32)
         image = reader.Execute()
-    places = [_tag_numbers(reader, n, "0020|0032") for n in range(len(chosen))]
-    turns = [_tag_numbers(reader, n, "0020|0037") for n in range(len(chosen))]
     content = _content(SimpleITK, image, path, names[0])
     content.notes += _inverted(reader.GetMetaData(0, _PHOTOMETRIC) if reader.HasMetaDataKey(0, _PHOTOMETRIC) else "")
-    if len(chosen) > 1 and all(len(place) == 3 for place in places) and all(len(turn) == 6 for turn in turns):
+    return _placed(content, reader, [Path(file) for file in chosen], path)
+
+
+def _placed(content: Content, reader: Any, files: list[Path], path: Path) -> Content:
+    """Give the slices of a series the place and size that they state, after a check that they lie evenly."""
+    header = dicom_frames.read_header(files[0])
+    if len(files) == 1:
+        return dicom_frames.with_frames(content, header, dicom_frames.order_of_frames(header, files[0]), files[0])
+    places, turns, locations = ([_tag_numbers(reader, n, tag) for n in range(len(files))] for tag in _PLACE_TAGS)
+    positioned = all(len(place) == 3 for place in places)
+    if positioned and all(len(turn) == 6 for turn in turns):
         dicom_frames.require_even_slices(np.array(places), np.array(turns), path)
+        if not reader.HasMetaDataKey(0, _PIXEL_SPACING):
+            content = dicom_frames.with_stated_sizes(content, header, content.geometry.spacing[2])
         return content
-    if len(chosen) == 1:
-        file = Path(chosen[0])
-        header = dicom_frames.read_header(file)
-        return dicom_frames.with_frames(content, header, dicom_frames.order_of_frames(header, file), file)
-    content.notes.append("states no positions of its slices; they are sorted by their numbers.")
-    return dicom_frames.with_stated_sizes(content, dicom_frames.read_header(Path(chosen[0])))
+    along, note = _along(places, locations)
+    content.notes.append(note)
+    if along is None:
+        return dicom_frames.with_stated_sizes(content, header)
+    if positioned:
+        content.geometry = replace(content.geometry, origin=places[int(np.argmin(along))])
+    return dicom_frames.with_order_along(content, along, header, path)
+
+
+def _along(places: list[tuple[float, ...]], locations: list[tuple[float, ...]]) -> tuple[np.ndarray | None, str]:
+    """Where slices of unknown directions lie along a line, None where nothing tells; and a note."""
+    if all(len(place) == 3 for place in places):
+        positions = np.array(places)
+        line = positions[np.argmax(np.linalg.norm(positions - positions[0], axis=1))] - positions[0]
+        line *= np.sign(line[np.argmax(np.abs(line))]) / (np.linalg.norm(line) or 1.0)
+        return positions @ line, _note_of_planes("directions", "positions")
+    if all(len(location) == 1 for location in locations):
+        return np.ravel(locations), _note_of_planes("positions", "slice locations")
+    return None, "states no positions of its slices; they are sorted by their numbers."
+
+
+def _note_of_planes(missing: str, used: str) -> str:
+    return f"states no {missing} of its slices; they were taken as parallel planes in the order of their {used}."
 
 
 def _files_of(itk: Any, folder: Path, series: str) -> tuple[str, ...]:

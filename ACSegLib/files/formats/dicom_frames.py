@@ -23,7 +23,7 @@ _SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _DISTANCES = ("SpacingBetweenSlices", "SliceThickness")
 _TAGS = (
     *dicom_seg.PLACE_TAGS, *_SIZES, *_DISTANCES, "BitsAllocated", "SamplesPerPixel", "ImagePositionPatient",
-    "Modality",
+    "Modality", "GridFrameOffsetVector", "DoseGridScaling",
 )  # fmt: skip
 #: How far a slice may lie from its place, as a fraction of the slice distance.
 _TOLERANCE = 0.02
@@ -87,10 +87,10 @@ def order_of_frames(dataset: Any, path: Path) -> tuple[np.ndarray, Geometry] | N
 def with_frames(content: Content, dataset: Any, found: tuple[np.ndarray, Geometry] | None, path: Path) -> Content:
     """Give frames that ITK has read their order and grid, and the values that each of them states."""
     slopes = _slopes(dataset)
-    if len(set(slopes)) > 1:
+    if len(set(slopes)) > 1 or dataset.get("DoseGridScaling"):
         content.layers = (_scaled(path, slopes),)
     if found is None:
-        return with_stated_sizes(content, dataset)
+        return with_stated_sizes(content, dataset, _distance_of_dose(dataset, path))
     order, content.geometry = found
     if np.any(np.diff(order) < 0):
         content.layers = (content.array[order],)
@@ -108,15 +108,34 @@ def _geometry(frames: dicom_seg.Frames, order: np.ndarray) -> Geometry:
     return Geometry((*frames.spacing, abs(step)), tuple(first), tuple(direction.ravel() + 0.0), "mm")
 
 
-def with_stated_sizes(content: Content, dataset: Any) -> Content:
-    """Give slices without places the voxel size of the file; ITK takes 1 mm for a distance that it does not find."""
+def _distance_of_dose(dataset: Any, path: Path) -> float | None:
+    """The distance of the frames of a dose, which has a field of its own for their offsets; None for others."""
+    offsets = dataset.get("GridFrameOffsetVector")
+    if offsets is None or np.size(offsets) < 2:
+        return None
+    return require_even_steps(np.array(offsets, float), path)
+
+
+def with_order_along(content: Content, along: np.ndarray, dataset: Any, path: Path) -> Content:
+    """Give slices the order and the distance of places along a line, where their directions are not known."""
+    order = np.argsort(along, kind="stable")
+    if np.any(np.diff(order) < 0):
+        content.layers = (content.array[order],)
+    return with_stated_sizes(content, dataset, require_even_steps(along[order], path))
+
+
+def with_stated_sizes(content: Content, dataset: Any, distance: float | None = None) -> Content:
+    """Give slices without places the voxel size of the file; ITK takes 1 mm for what it does not find.
+
+    `distance` is that of the slices, where it is known.
+    """
     shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
     sources = [dataset, *(shared[0].get("PixelMeasuresSequence") or [])]
 
     def stated(names: tuple[str, ...]) -> Any:
         return next((source.get(name) for name in names for source in sources if source.get(name)), None)
 
-    pixel, distance = stated(_SIZES), stated(_DISTANCES)
+    pixel, distance = stated(_SIZES), distance or stated(_DISTANCES)
     y, x = (float(v) for v in pixel) if pixel is not None else (None, None)
     geometry, notes = geometry_of(
         Axis("x", x, "mm"), Axis("y", y, "mm"), Axis("z", abs(float(distance)) if distance else None, "mm")
@@ -130,6 +149,8 @@ def with_stated_sizes(content: Content, dataset: Any) -> Content:
 def _slopes(dataset: Any) -> list[tuple[float, float]]:
     """Slope and intercept of each frame that states them for itself."""
     found = []
+    if dataset.get("DoseGridScaling"):
+        return [(float(dataset.DoseGridScaling), 0.0)] * int(dataset.get("NumberOfFrames", 1) or 1)
     for frame in dataset.get("PerFrameFunctionalGroupsSequence") or []:
         items = frame.get("PixelValueTransformationSequence")
         if items:
@@ -169,6 +190,17 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
         )
     normal = np.cross(orientations[0, :3], orientations[0, 3:])
     along = positions @ normal
+    step = require_even_steps(along, path)
+    sideways = positions - positions[0] - np.outer(along - along[0], normal)
+    if np.abs(sideways).max() > _TOLERANCE * step * (len(along) - 1):
+        raise FileError(
+            f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
+            "resample them to a straight grid first."
+        )
+
+
+def require_even_steps(along: np.ndarray, path: Path) -> float:
+    """Give the distance of slices that lie at these places of a line, in mm; FileError unless it is one for all."""
     steps = np.diff(along)
     if np.mean(steps) < 0:
         steps = -steps
@@ -187,9 +219,4 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
         raise FileError(
             f"{path}: its slices are {steps.min():g} to {steps.max():g} mm apart; resample them to one distance."
         )
-    sideways = positions - positions[0] - np.outer(along - along[0], normal)
-    if np.abs(sideways).max() > _TOLERANCE * step * len(steps):
-        raise FileError(
-            f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
-            "resample them to a straight grid first."
-        )
+    return step

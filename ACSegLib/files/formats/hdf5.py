@@ -16,7 +16,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
-from ACSegLib.files.formats import hdf5_bdv, hdf5_imaris, hdf5_itk
+from ACSegLib.files.formats import hdf5_bdv, hdf5_imaris, hdf5_itk, hdf5_scales
 from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
@@ -179,13 +179,16 @@ def _attribute(data: Any, name: str) -> Any:
 def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     """The axes of a data set, and what its attributes contradict each other in.
 
-    Letters: ilastik's axistags, else dimension labels. Order of trust for the voxel size: `element_size_um` (z, y, x,
-    as PlantSeg and Fiji write it), then the resolutions of the axistags, in the unit that `axis_units` names.
+    Letters: ilastik's axistags, else dimension labels, else the names of coordinates. Order of trust for the voxel
+    size: `element_size_um` (z, y, x, as PlantSeg and Fiji write it), then the resolutions of the axistags, in the unit
+    that `axis_units` names, or the steps of coordinates.
     """
     tags = _tags(data)
     labels = _dimension_labels(data)
     letters = "".join(str(tag["key"])[:1] for tag in tags) or labels or (_OF_MATLAB if _MATLAB in data.attrs else "")
     axes = axes_of(letters, data.ndim)
+    if not any(axis.letter for axis in axes):
+        axes = hdf5_scales.axes_of(data) or axes
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
     tagged = {

@@ -134,7 +134,11 @@ def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes], lis
 
 
 def _forgiving(kind: Any, notes: list[str]) -> Any:
-    """A class of images that takes an intercept that is no number as 0, as the NIfTI library of ITK and FSL does."""
+    """A class of images that reads as the NIfTI library of ITK and FSL does where nibabel refuses.
+
+    An intercept that is no number is 0, and a quaternion that rounding made longer than 1 is shortened.
+    """
+    from nibabel.quaternions import fillpositive
     from nibabel.spatialimages import HeaderDataError
 
     class Header(kind.header_class):  # type: ignore[misc]
@@ -145,6 +149,10 @@ def _forgiving(kind: Any, notes: list[str]) -> Any:
                 slope, intercept = float(self["scl_slope"]), float(self["scl_inter"])
                 notes[:] = [f"states the intercept {intercept:g} (scl_inter); it was taken as 0, as in ITK and Slicer."]
                 return slope, 0.0
+
+        def get_qform_quaternion(self) -> np.ndarray:
+            turn = np.array([float(self[f"quatern_{letter}"]) for letter in "bcd"])
+            return np.asarray(fillpositive(turn / max(1.0, float(np.linalg.norm(turn)))))
 
     return type(kind.__name__, (kind,), {"header_class": Header})
 

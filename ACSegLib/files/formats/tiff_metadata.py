@@ -67,10 +67,18 @@ def ome_images(text: str) -> list[OmeImage]:
         axes = {}
         for letter in "xyz":
             size, unit = pixels.get(f"PhysicalSize{letter.upper()}"), pixels.get(f"PhysicalSize{letter.upper()}Unit")
-            axes[letter] = Axis(letter, abs(float(size)) if size else None, unit or "um")
+            axes[letter] = Axis(letter, _size(size), unit or "um")
         shape = {letter: int(pixels.get(f"Size{letter.upper()}", 1)) for letter in "xyzct"}
         images.append(OmeImage(str(image.get("Name") or ""), shape, Sizes(axes)))
     return images
+
+
+def _size(text: str | None) -> float | None:
+    """A physical size, which some programs write with a decimal comma; None where there is no number."""
+    try:
+        return abs(float((text or "").replace(",", ".")))
+    except ValueError:
+        return None
 
 
 def ome_image_of(images: list[OmeImage], number: int, count: int, shape: dict[str, int]) -> OmeImage | None:
@@ -130,9 +138,9 @@ def _imagej_sizes(file: Any) -> Sizes:
     number = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
     tagged = _RESOLUTION_UNITS.get(number, "") if "XResolution" in tags else ""
     unit = str(values.get("unit") or "").strip() or tagged
-    if tagged == "cm" and unit == "um":
-        width, height = width * 1e4, height * 1e4
     length = length_of(unit)
+    if tagged == "cm" and length == length_of("um"):
+        width, height = width * 1e4, height * 1e4
     inches = length is not None and length == length_of("inch")
     if inches and math.isclose(width, _SCREEN_INCH, rel_tol=1e-4):
         return Sizes()
@@ -214,7 +222,9 @@ def letters_of(axes: str, shape: tuple[int, ...], is_ome: bool) -> tuple[str, li
         return axes, []
     for letter in "iq":
         if letter in axes:
-            return axes.replace(letter, "z", 1), []
+            several = [n for n, other in enumerate(axes) if other == letter and shape[n] > 1]
+            place = several[0] if several else axes.index(letter)
+            return axes[:place] + "z" + axes[place + 1 :], []
     if is_ome:
         return axes, []
     if "t" in axes:

@@ -129,3 +129,15 @@ def test_the_segment_table_decides_what_a_value_is() -> None:
     array[20, 20, 20] = 9
     labels = Segmentation((array,), [Segment("cell", 1)])
     assert collect_seeds(labels).slices == {"k": [10, 30]}
+
+
+def test_segments_drawn_on_slices_of_their_own_are_told() -> None:
+    """As people do where each segment is interpolated by itself (Slicer, ITK-SNAP)."""
+    array = labelled_on(ball(), k=[10, 20, 30]).astype(np.uint8)
+    array[15, :8, :8] = array[25, :8, :8] = 2
+    (first, second) = collect_seeds(Segmentation.from_labels(array)).warnings
+    assert "'Segment_1' is missing on slices 15, 25 on axis z (k)" in first
+    assert "'Segment_2' is missing on slice 20 on axis z (k)" in second
+    array[20, :8, :8] = 2
+    array[15], array[25] = np.where(array[10], 3, array[15]), 0
+    assert collect_seeds(Segmentation.from_labels(array), SeedOptions(slices=[10, 15, 20, 30])).warnings == []

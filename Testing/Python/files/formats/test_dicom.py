@@ -420,3 +420,42 @@ def test_values_from_white_to_black_are_inverted_as_by_itk_and_told(tmp_path):
     image = SimpleITK.ReadImage([str(folder / f"{n}.dcm") for n in range(4)])
     with pytest.warns(UserWarning, match="MONOCHROME1"):
         np.testing.assert_array_equal(open_volume(folder).array, SimpleITK.GetArrayFromImage(image))
+
+
+@pytest.mark.parametrize(
+    ("change", "spacing", "origin", "note"),
+    [
+        ({"ImageOrientationPatient": None}, (0.5, 0.25, 3), (1, 2, -3), "no directions"),
+        (
+            {"ImageOrientationPatient": None, "ImagePositionPatient": None, "SliceLocation": ...},
+            (0.5, 0.25, 3), (0, 0, 0), "no positions",
+        ),
+        ({"PixelSpacing": None}, (3, 3, 3), (1, 2, -3), "no voxel size along x and y"),
+        ({"PixelSpacing": None, "ImagerPixelSpacing": [0.1, 0.2]}, (0.2, 0.1, 3), (1, 2, -3), None),
+    ],
+)  # fmt: skip
+def test_places_that_are_stated_in_part_count(change, spacing, origin, note, tmp_path):
+    """The thickness of the slices (2 mm) is no distance."""
+    heights = [6, -3, 3, 0]
+    _series(tmp_path / "a", [(1, 2, z) for z in heights])
+    for n, z in enumerate(heights):
+        file = pydicom.dcmread(tmp_path / "a" / f"{n}.dcm")
+        for name, value in change.items():
+            setattr(file, name, float(z) if value is ... else value)
+            if value is None:
+                delattr(file, name)
+        file.save_as(tmp_path / "a" / f"{n}.dcm")
+    found = open_volume(tmp_path / "a", labels_too=True)
+    assert found.array[:, 0, 0].tolist() == [1, 3, 2, 0]
+    assert (found.geometry.spacing, found.geometry.origin) == (spacing, origin)
+    assert (note or "") in " ".join(found.meta.get("notes", []))
+
+
+def test_a_dose_has_offsets_and_a_scale_of_its_own(tmp_path):
+    _multiframe(
+        tmp_path / "dose.dcm", None, PixelSpacing=[0.5, 0.5], SliceThickness=1.0,
+        GridFrameOffsetVector=[2.5 * n for n in range(6)], DoseGridScaling="0.5",
+    )  # fmt: skip
+    found = open_volume(tmp_path / "dose.dcm")
+    assert found.geometry.spacing == (0.5, 0.5, 2.5)
+    np.testing.assert_array_equal(found.array, FRAMES / 2)

@@ -76,6 +76,47 @@ def test_rows_and_columns_of_matlab(tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path / "a.mat").array, array)
 
 
+def _netcdf(group, data, steps):
+    """As netCDF 4 and xarray do; xarray states units in the way of CF."""
+    for n, (name, step) in enumerate(steps.items()):
+        scale = group.create_dataset(name, data=np.arange(data.shape[n]) * step)
+        scale.attrs["units"] = "um"
+        scale.make_scale(name)
+        data.dims[n].attach_scale(scale)
+
+
+def _emd(group, data, steps):
+    """EMD 0.2 (emdatasets.com), as tomviz writes it."""
+    group.attrs["emd_group_type"] = 1
+    for n, (name, step) in enumerate(steps.items()):
+        scale = group.create_dataset(f"dim{n + 1}", data=np.arange(data.shape[n]) * step)
+        scale.attrs["name"], scale.attrs["units"] = np.bytes_(name), np.bytes_("[u_m]")
+
+
+def _nexus(group, data, steps):
+    """NXdata (manual.nexusformat.org)."""
+    group.attrs["signal"], group.attrs["axes"] = "raw", list(steps)
+    for n, (name, step) in enumerate(steps.items()):
+        group.create_dataset(name, data=np.arange(data.shape[n]) * step).attrs["units"] = "um"
+
+
+@pytest.mark.parametrize("with_coordinates", [_netcdf, _emd, _nexus])
+def test_coordinates_beside_the_data_name_the_axes(with_coordinates, tmp_path):
+    steps = {"x": 0.3, "z": 0.5, "y": 0.4}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        with_coordinates(file, file.create_dataset("raw", data=ARRAY.transpose(2, 0, 1)), steps)
+    found = open_volume(tmp_path / "a.h5")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    np.testing.assert_allclose(found.geometry.spacing, (0.3, 0.4, 0.5))
+    assert found.geometry.unit == "um"
+
+
+def test_coordinates_of_other_names_tell_no_order(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        _netcdf(file, file.create_dataset("raw", data=ARRAY), {f"phony_dim_{n}": 1.0 for n in range(3)})
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5", dataset="raw").array, ARRAY)
+
+
 def test_no_volume_at_all(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["flat"] = np.zeros((4, 5))

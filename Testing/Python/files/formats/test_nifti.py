@@ -59,6 +59,17 @@ def test_big_endian_and_qform_only(tmp_path):
     assert_same_place(found.geometry, LPS)
 
 
+@pytest.mark.parametrize("sform", [0, 1])
+def test_a_quaternion_that_is_rounded_beyond_1_is_shortened_as_in_itk(sform, tmp_path):
+    image = _image(affine=np.diag([2.0, 3.0, 4.0, 1.0]))
+    data = bytearray(image.to_bytes())
+    data[252:256] = np.array([1, sform], "<i2").tobytes()
+    data[256:268] = np.array([0, 0.70711, 0.70711], "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(data)
+    found, itk = open_volume(tmp_path / "a.nii"), SimpleITK.ReadImage(str(tmp_path / "a.nii"))
+    np.testing.assert_allclose(found.geometry.direction, itk.GetDirection(), atol=1e-6)
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize(("kind", "at", "size"), [(nibabel.Nifti1Image, 108, 4), (nibabel.Nifti2Image, 168, 8)])
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])

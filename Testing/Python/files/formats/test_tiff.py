@@ -49,6 +49,7 @@ def _imagej(path, lines, resolution=(10, 10), resolutionunit=1, planes=ARRAY):
         ("unit=nm\nzunit=\\u00B5m\nspacing=0.3", {}, (0.1, 0.1, 300.0), "nm"),
         ("unit=nm\nyunit=pm\nspacing=0.3", {}, (0.1, 1e-4, 0.3), "nm"),
         ("unit=um\nspacing=0.3", {"resolution": (1e5, 1e5), "resolutionunit": 3}, (0.1, 0.1, 0.3), "um"),
+        ("unit=micron\nspacing=0.3", {"resolution": (1e5, 1e5), "resolutionunit": 3}, (0.1, 0.1, 0.3), "um"),
         ("spacing=0.3", {"resolution": (10, 10), "resolutionunit": 3}, (0.1, 0.1, 0.3), "cm"),
         ("unit=inch\nspacing=1", {"resolution": (72, 72)}, (1, 1, 1), "px"),
         ("unit=pixel\nspacing=3.0", {"resolution": (1, 1)}, (1, 1, 3), "px"),
@@ -219,6 +220,13 @@ def test_plain_pages_of_either_byte_order(byteorder, bigtiff, tmp_path):
     assert found.geometry == Geometry()
 
 
+@pytest.mark.parametrize("shape", [(1, 7, 5, 6), (7, 1, 5, 6), (1, 7, 1, 5, 6), (7, 5, 6, 1)])
+def test_single_axes_of_unknown_meaning_are_dropped(shape, tmp_path):
+    array = numbers("u2", shape)
+    tifffile.imwrite(tmp_path / "a.tif", array)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, array.squeeze())
+
+
 @pytest.mark.parametrize(
     ("sizes", "spacing", "unit"),
     [
@@ -235,6 +243,8 @@ def test_plain_pages_of_either_byte_order(byteorder, bigtiff, tmp_path):
             (10, 10, 20),
             "angstrom",
         ),
+        ('PhysicalSizeX="0,1" PhysicalSizeY="0,2" PhysicalSizeZ="0,3"', (0.1, 0.2, 0.3), "um"),
+        ('PhysicalSizeX="0.1" PhysicalSizeY="0.2" PhysicalSizeZ="null"', (0.1, 0.2, 0.1), "um"),
         ('PhysicalSizeX="2" PhysicalSizeXUnit="mm" PhysicalSizeY="2" PhysicalSizeYUnit="mm"', (2, 2, 2), "mm"),
     ],
 )
