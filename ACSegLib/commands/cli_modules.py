@@ -13,7 +13,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionInfo, OptionValues, describe_options
@@ -96,6 +96,9 @@ UNIT_OPTION = "length_unit"
 
 #: Choice that stands for "not given", where an option with choices has no default: Slicer must show one as chosen.
 NOT_GIVEN = "default"
+
+#: What Slicer's panel gives for a folder that nobody chose: its button for folders cannot be empty.
+_NO_FOLDER = "."
 
 #: Options that say what Slicer knows of its nodes.
 _SCENE: OptionValues = {"voxel_size": None, "image_dataset": None, "external_data": False}
@@ -261,10 +264,17 @@ def _unit_parameter() -> Parameter:
     return Parameter(info, _camel(UNIT_OPTION), "--length-unit", "string-enumeration", "mm", info.help, False)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses a command line in one sentence, without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; --help lists the options.")
+
+
 def build_parser(name: str) -> argparse.ArgumentParser:
     """Build the parser of a CLI module's script, with the defaults of its XML; flags as there and as in the shell."""
     module = CLI_MODULES[name]
-    parser = argparse.ArgumentParser(prog=name, description=module.description, allow_abbrev=False)
+    parser = _Parser(prog=name, description=module.description, allow_abbrev=False)
     for parameter in parameters(module):
         info = parameter.info
         arguments: dict[str, Any] = {"help": parameter.description.replace("%", "%%")}
@@ -302,7 +312,7 @@ def option_values(name: str, arguments: Sequence[str]) -> tuple[OptionValues, st
         given = namespace[parameter.info.name]
         if parameter.element == "boolean":
             values[parameter.info.name] = given != parameter.inverted
-        elif given == parameter.default == NOT_GIVEN:
+        elif given == parameter.default == NOT_GIVEN or (parameter.element == "directory" and given == _NO_FOLDER):
             continue
         elif given not in (None, "") and not (parameter.info.repeated and given == parameter.default):
             values[parameter.info.name] = _read(parameter, given)

@@ -57,11 +57,13 @@ def slicer_command_line(name, values):
     """The command line that Slicer makes of the XML and of values set by a script.
 
     After vtkSlicerCLIModuleLogic: numbers and choices are always given; strings, vectors and files where they are
-    not empty; a check box is present or absent; indexed parameters come last.
+    not empty; a check box is present or absent; indexed parameters come last. The panel's button for a folder (a
+    ctkDirectoryButton) gives "." where nobody chose one.
     """
     flags, indexed = [], []
     for key, element in shown(name).items():
-        value = str(values.get(key, element.findtext("default") or ""))
+        untouched = "." if element.tag == "directory" else element.findtext("default") or ""
+        value = str(values.get(key, untouched))
         if element.find("index") is not None:
             indexed.append((int(element.findtext("index")), value))
         elif element.tag == "boolean":
