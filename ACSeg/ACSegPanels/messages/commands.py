@@ -109,5 +109,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: there is no such file or folder; check the name."),
         _("{0}: there is no truth of this name in {1}."),
         _("{0}: these labels cover nearly the whole segmentation. Give the sparse labels that it was filled from."),
+        _("{0}; --help lists the options."),
         _("{0}; the state is in {1}; add --resume to continue."),
     ]
