@@ -26,6 +26,8 @@ def temporary_files_stay_together(tmp_path_factory: pytest.TempPathFactory) -> I
     before, tempfile.tempdir = tempfile.tempdir, place
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", place)
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")  # the tests' servers, where a proxy leads to all others
+        patch.setenv("no_proxy", "127.0.0.1,localhost")
         yield
     tempfile.tempdir = before
 

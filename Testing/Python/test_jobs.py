@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from ACSegLib import jobs
 from ACSegLib.errors import Cancelled
 from ACSegLib.jobs import CancelFlag, LineWriter, Progress, keep_ctrl_c_from_children, parse_line
 
@@ -126,18 +128,20 @@ def test_lines_of_many_threads_do_not_mix():
     assert all(event["event"] == "metrics" for event in events)
 
 
-def test_frequent_progress_is_thinned_but_messages_and_the_end_are_not():
+def test_frequent_progress_is_thinned_but_messages_and_the_end_are_not(monkeypatch):
+    seconds = 100.0
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: seconds))
     stream = io.StringIO()
     progress = LineWriter(stream).progress()
-    for n in range(1000):
-        progress(n / 1000, "solving")
-    progress(0.9999, "writing")
+    for n in range(10):
+        progress(n / 10, "solving")
+    seconds += LineWriter.PROGRESS_INTERVAL + 0.001
+    progress(0.95, "solving")
+    progress(0.96, "writing")
     progress(1.0, "writing")
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert len(events) < 500
-    assert events[0] == {"event": "progress", "fraction": 0.0, "message": "solving"}
-    assert [event["message"] for event in events[-2:]] == ["writing", "writing"]
-    assert events[-1]["fraction"] == 1.0
+    expected = [(0.0, "solving"), (0.95, "solving"), (0.96, "writing"), (1.0, "writing")]
+    assert [(event["fraction"], event["message"]) for event in events] == expected
 
 
 def test_a_reader_that_has_gone_away_cancels_the_work():

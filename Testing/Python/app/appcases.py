@@ -2,8 +2,10 @@
 
 import time
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import numpy as np
+import psutil
 from starlette.testclient import TestClient
 
 from ACSegLib.app.folder import Folder
@@ -12,6 +14,7 @@ from ACSegLib.app.server import create_application
 from ACSegLib.app.session import Session
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+from ACSegLib.worker import Worker
 
 ADDRESS = "http://127.0.0.1:8000"
 SHAPE = (20, 30, 40)
@@ -40,13 +43,14 @@ def make_folder(root):
 
 
 @contextmanager
-def page(root, opened="", labels="", **settings):
-    """A client with the cookie, and perhaps an open volume."""
-    session = Session(Folder(root, **settings))
-    guard = Guard(create_application(session))
+def page(root, opened="", labels="", ready=False, **settings):
+    """A client with the cookie, and perhaps an open volume; `ready` starts the worker process at once."""
+    session, worker = Session(Folder(root, **settings)), Worker()
+    with patch("ACSegLib.app.server.Worker", lambda: worker):
+        guard = Guard(create_application(session, ready=ready))
     with TestClient(guard, base_url=ADDRESS, headers={"Origin": ADDRESS}) as client:
         client.get(f"/?token={guard.token}")
-        client.session, client.guard = session, guard
+        client.session, client.guard, client.worker = session, guard, worker
         if opened:
             answer = client.post("/api/open", json={"path": opened, "labels": labels})
             assert answer.status_code == 200, answer.text
@@ -79,6 +83,17 @@ def labels_of(client, name="labels"):
     """All labels that the server has."""
     shape = client.get("/api/state").json()["volume"]["shape"]
     return np.stack([plane_of(client.get(f"/api/{name}/z/{k}")) for k in range(shape[0])])
+
+
+@contextmanager
+def standing_still(client):
+    """The worker process, which must have been started, does nothing within the block: no job ends there."""
+    process = psutil.Process(client.worker.pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 def finished(client, until=lambda job: False):

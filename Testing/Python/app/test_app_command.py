@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("starlette")
 
 from appcases import make_folder, page
+from processes import has_ended, wait_until
 
 from ACSegLib.commands.main import main
 
@@ -77,8 +78,7 @@ def test_it_serves_the_image_to_this_computer_alone_and_ctrl_c_ends_it_and_its_w
     code, output, errors = served.stop()
     assert code == 0, errors
     assert str(tmp_path) in output
-    psutil.wait_procs(family, timeout=30)
-    assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    wait_until(lambda: all(map(has_ended, family)))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the process is killed by a signal")

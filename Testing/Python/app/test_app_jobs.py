@@ -10,7 +10,18 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("httpx")
 
-from appcases import cell_case, dice, finished, labels_of, make_folder, page, plane_of, put_slices, run_job
+from appcases import (
+    cell_case,
+    dice,
+    finished,
+    labels_of,
+    make_folder,
+    page,
+    plane_of,
+    put_slices,
+    run_job,
+    standing_still,
+)
 
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.volume import Segmentation
@@ -24,7 +35,7 @@ def server(tmp_path_factory):
     volume, truth = cell_case()
     save_volume(volume, root / "cell.nrrd")
     save_segmentation(Segmentation.from_labels(truth, volume.geometry, names={1: "cell"}), root / "truth.seg.nrrd")
-    with page(root) as client:
+    with page(root, ready=True) as client:
         client.truth = truth
         yield client
 
@@ -112,8 +123,9 @@ def test_a_slice_that_is_labelled_while_a_fill_runs_is_kept(client):
 def test_a_cancelled_job_changes_nothing_and_the_next_one_runs(client):
     put_slices(client, client.truth, LABELLED)
     sparse = labels_of(client)
-    client.post("/api/jobs/fill", json={})
-    client.post("/api/cancel", json={})
+    with standing_still(client):
+        client.post("/api/jobs/fill", json={})
+        client.post("/api/cancel", json={})
     job = finished(client)
     assert job["state"] == "cancelled"
     assert np.array_equal(labels_of(client), sparse)
@@ -123,8 +135,9 @@ def test_a_cancelled_job_changes_nothing_and_the_next_one_runs(client):
 
 def test_two_jobs_at_once_are_refused_with_a_sentence(client):
     put_slices(client, client.truth, LABELLED)
-    client.post("/api/jobs/fill", json={})
-    answer = client.post("/api/jobs/measure", json={})
+    with standing_still(client):
+        client.post("/api/jobs/fill", json={})
+        answer = client.post("/api/jobs/measure", json={})
     assert answer.status_code == 409
     assert "fill" in answer.json()["error"]
     client.post("/api/cancel", json={})
@@ -284,8 +297,9 @@ def test_a_correction_follows_the_image_around_what_was_edited(client):
 def test_to_open_another_volume_stops_what_runs_for_the_one_before(client):
     save_volume(cell_case()[0], client.session.folder.root / "other.nrrd")
     put_slices(client, client.truth, LABELLED)
-    client.post("/api/jobs/fill", json={})
-    client.post("/api/open", json={"path": "other.nrrd", "fresh": True})
+    with standing_still(client):
+        client.post("/api/jobs/fill", json={})
+        client.post("/api/open", json={"path": "other.nrrd", "fresh": True})
     assert finished(client)["state"] in ("cancelled", "failed")
     assert not labels_of(client).any()
 
@@ -355,14 +369,14 @@ def test_no_temporary_file_stays_after_errors_downloads_and_the_end_in_the_midst
     root.mkdir()
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    with page(make_folder(root), "ramp.nrrd", "ball.seg.nrrd") as client:
-        assert client.post("/api/jobs/predict", json={"model": "../other.acseg"}).status_code == 403
+    with page(make_folder(root), "ramp.nrrd", "ball.seg.nrrd", ready=True) as client:
         of_worker = set(place.iterdir())
         for path in ("report.html", "table.csv", "download?ending=.docx", "download?ending=.ome.zarr"):
             assert client.get(f"/api/{path}").status_code >= 400, path
         assert client.get("/api/download?ending=.nrrd").status_code == 200
         assert client.post("/api/jobs/predict", json={"model": "../other.acseg"}).status_code == 403
         assert set(place.iterdir()) == of_worker
-        assert client.post("/api/jobs/predict", json={}).status_code == 200
-        assert set(place.iterdir()) > of_worker
+        with standing_still(client):
+            assert client.post("/api/jobs/predict", json={}).status_code == 200
+            assert set(place.iterdir()) > of_worker
     assert not list(place.iterdir())

@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
+from interrupted import run_interrupted
+from processes import has_ended, wait_until
 
 from ACSegLib.commands import batch, measure
 from ACSegLib.commands.batch import LISTED
@@ -273,16 +275,10 @@ def test_a_full_disk_leaves_no_journal(tmp_path, monkeypatch):
 def test_a_killed_run_goes_on_and_gives_the_same_table(tmp_path):
     folder = write_folder(tmp_path / "results", 24)
     output, journal = tmp_path / "t.csv", batch.journal_path(tmp_path / "t.csv")
-    command = [sys.executable, "-m", "ACSegLib", "measure", str(folder), "-o", str(output), "--workers", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while (not journal.exists() or journal.read_text().count("\n") < 4) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = run_interrupted(tmp_path, signal.SIGKILL, "^3 of 24", "measure", folder, "-o", output, "--workers", 1)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not output.exists()
-    before = journal.read_text().count('"name"')
-    assert before >= 3
+    assert journal.read_text().count('"name"') == 3
     measured = []
     original = measure.measure_item
 
@@ -293,39 +289,41 @@ def test_a_killed_run_goes_on_and_gives_the_same_table(tmp_path):
     options = measure.Options([str(folder)], str(output), workers=1)
     items, _ = measure._items(options)
     batch.run_batch(items, counted, options, journal=journal, workers=1)
-    assert len(measured) <= 24 - 3
+    assert len(measured) == 24 - 3
     measure.run(options, Progress())
     fresh = tmp_path / "fresh.csv"
     measure.run(measure.Options([str(folder)], str(fresh), workers=2), Progress())
     assert output.read_text() == fresh.read_text()
 
 
-def test_workers_end_after_their_parent_was_killed(tmp_path):
-    import psutil
+#: Measures, and stands still once the first of many files is done.
+STANDS_STILL = """
+import sys, time
+from ACSegLib.commands.main import main
+from ACSegLib.jobs import Progress
+report = Progress.__call__
 
-    folder = write_folder(tmp_path / "results", 200)
-    journal = batch.journal_path(tmp_path / "t.csv")
-    command = [
-        sys.executable,
-        "-m",
-        "ACSegLib",
-        "measure",
-        str(folder),
-        "-o",
-        str(tmp_path / "t.csv"),
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while (not journal.exists() or journal.read_text().count("\n") < 2) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    workers = psutil.Process(process.pid).children(recursive=True)
+def report_and_stand_still(self, fraction, message=""):
+    report(self, fraction, message)
+    if message.startswith("1 of "):
+        print("standing still", flush=True)
+        time.sleep(600)
+
+Progress.__call__ = report_and_stand_still
+main(sys.argv[1:])
+"""
+
+
+def test_workers_end_after_their_parent_was_killed(tmp_path):
+    folder = write_folder(tmp_path / "results", 8)
+    words = ["measure", str(folder), "-o", str(tmp_path / "t.csv"), "--workers", "2"]
+    command = [sys.executable, "-c", STANDS_STILL, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline()
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
     assert len(workers) >= 2
-    process.kill()
-    process.wait()
-    _gone, left = psutil.wait_procs(workers, timeout=60)
-    assert not left
+    wait_until(lambda: all(map(has_ended, workers)))
 
 
 def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):

@@ -111,7 +111,7 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
         if "training: step" in line:
             process.terminate()
             break
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 130, errors
     assert "--resume" in errors
     assert "m.acseg.checkpoint" in errors

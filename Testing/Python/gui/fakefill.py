@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ACSegLib.errors import FileError, InputError, MemoryLimitError
+from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 
 
 @dataclass
@@ -178,11 +178,14 @@ class QuickCommands:
         with open(self.folder / "requests", "a") as stream:
             stream.write(json.dumps({"command": command, "options": given}) + "\n")
         progress(0.5, "at work")
-        while self.held:
-            if progress.is_cancelled() and command == "train":
+        try:
+            while self.held:
+                progress(0.5, "at work")
+                time.sleep(0.01)
+        except Cancelled:
+            if command == "train":
                 Path(f"{options.output}.checkpoint").touch()
-            progress(0.5, "at work")
-            time.sleep(0.01)
+            raise
         if command == "train":
             Path(options.output).write_text(Path(options.table).read_text())
             return {"results": {"outputs": {"model": options.output}}}

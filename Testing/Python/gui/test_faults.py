@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -9,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from desk import Desk, ball, on_slices
+from processes import has_ended
 from workbench import add_segmentation, add_volume, draw, pump
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are killed by signals")
@@ -21,6 +23,13 @@ def kill(worker):
 
 def walking(desk):
     return desk.panel.messageLabel.text == "Walking"
+
+
+def in_use(worker):
+    """Files on their way to and from the worker process, and this one's children and descriptors, without garbage."""
+    gc.collect()
+    process, files = psutil.Process(), [f for folder in worker._folders for f in folder.iterdir()]
+    return np.array([len(files), len(process.children(recursive=True)), process.num_fds()])
 
 
 def test_killed_in_the_middle_of_a_fill_and_of_a_refill(desk, fake, desk_worker):
@@ -134,24 +143,18 @@ def test_slicer_quits_in_the_middle_of_a_fill(desk, fake, desk_worker):
     pump(lambda: walking(desk))
     process, folders = psutil.Process(desk_worker.pid), list(desk_worker._folders)
     working.stopWorker()
-    pump(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    pump(lambda: has_ended(process))
     assert not any(folder.exists() for folder in folders), "it has tidied up itself"
 
 
 def test_ten_fills_leave_no_process_file_or_observer(desk, fake, desk_worker):
     import slicer
 
-    def observers():
-        subjects = (slicer.mrmlScene, desk.segmentation, desk.segmentation.GetSegmentation(), desk.volume)
-        return sum(subject.HasObserver(event) for subject in subjects for event in ("AnyEvent", "ModifiedEvent")), [
-            len(desk.effect._observer._tags)
-        ]
-
     def state():
-        process = psutil.Process()
-        files = [f for folder in desk_worker._folders for f in folder.iterdir()]
-        mapped = [m for m in process.memory_maps(grouped=False) if "acseg-" in m.path]
-        return len(process.children(recursive=True)), len(files), process.num_fds(), len(mapped), observers()
+        mapped = [m for m in psutil.Process().memory_maps(grouped=False) if "acseg-" in m.path]
+        subjects = (slicer.mrmlScene, desk.segmentation, desk.segmentation.GetSegmentation(), desk.volume)
+        observed = sum(subject.HasObserver(event) for subject in subjects for event in ("AnyEvent", "ModifiedEvent"))
+        return np.array([*in_use(desk_worker), len(mapped), observed, len(desk.effect._observer._tags)])
 
     def fill_and_drop():
         desk.fill()
@@ -164,8 +167,8 @@ def test_ten_fills_leave_no_process_file_or_observer(desk, fake, desk_worker):
     before = state()
     for _ in range(10):
         fill_and_drop()
-    assert state() == before
-    assert before[1] == 0
+    assert (state() <= before).all()  # what earlier tests left may end meanwhile
+    assert before[0] == 0
 
 
 def test_without_room_in_memory_arrays_go_by_the_disk(desk, fake, desk_worker, monkeypatch):
@@ -293,14 +296,9 @@ def test_ten_splits_leave_no_process_file_or_state(scene, desk_worker):
         desk.panel.cancelButton.click()
         pump(lambda: not desk.effect.counting and not desk.effect.session.watched and not desk.effect._released)
 
-    def state():
-        process = psutil.Process()
-        files = [f for folder in desk_worker._folders for f in folder.iterdir()]
-        return len(process.children(recursive=True)), len(files), process.num_fds()
-
     split_and_drop()
-    before = state()
+    before = in_use(desk_worker)
     for _ in range(10):
         split_and_drop()
-    assert state() == before
+    assert (in_use(desk_worker) <= before).all()
     desk.effect.cleanup()

@@ -63,4 +63,6 @@ TASKS.update({function.__name__: Task(function) for function in (echo, walk, han
 TASKS["beside"] = Task(echo, Lane.SHORT)
 
 if __name__ == "__main__":
+    while not all(Path(name).exists() for name in sys.argv[1:]):
+        time.sleep(0.001)
     sys.exit(worker.main())
