@@ -119,6 +119,7 @@ def run(options: Options, progress: Progress) -> Results:
     """Correct, and write the result."""
     from ACSegLib.axes import read_slices
     from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.files.atomic import all_or_none
     from ACSegLib.segment_estimates import voxels_of_segments
     from ACSegLib.volume import Volume
     from ACSegLib.workflows import run as run_request
@@ -133,12 +134,13 @@ def run(options: Options, progress: Progress) -> Results:
     request = CorrectRequest.from_options(volume, segmentation, corrected, options, probabilities)
     outcome = run_request(request, protected=protected, progress=progress.part(0.1, 0.95))
     progress(0.95, "writing the result")
-    notes = save_segmentation(outcome.segmentation, options.output)
     outputs = {"segmentation": options.output}
-    if options.uncertainty:
-        uncertainty = Volume(outcome.uncertainty, outcome.segmentation.geometry, "uncertainty")
-        notes += save_volume(uncertainty, options.uncertainty)
-        outputs["uncertainty"] = options.uncertainty
+    with all_or_none():
+        notes = save_segmentation(outcome.segmentation, options.output)
+        if options.uncertainty:
+            uncertainty = Volume(outcome.uncertainty, outcome.segmentation.geometry, "uncertainty")
+            notes += save_volume(uncertainty, options.uncertainty)
+            outputs["uncertainty"] = options.uncertainty
     return Results(
         report=outcome.report,
         warnings=[*outcome.report.warnings, *notes],

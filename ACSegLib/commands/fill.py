@@ -253,6 +253,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
 
 def _fill_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files import save_segmentation
+    from ACSegLib.files.atomic import all_or_none
     from ACSegLib.segment_estimates import voxels_of_segments
     from ACSegLib.workflows import FillRequest
     from ACSegLib.workflows import run as run_request
@@ -266,8 +267,9 @@ def _fill_file(options: Options, progress: Progress) -> Results:
     places = _places_of_probabilities(labels, options)
     outcome = run_request(request, progress=stages.fill)
     stages.write(0.0, "writing the result")
-    notes = save_segmentation(outcome.segmentation, options.output)
-    extras, more = _write_extras(outcome, options, places)
+    with all_or_none():
+        notes = save_segmentation(outcome.segmentation, options.output)
+        extras, more = _write_extras(outcome, options, places)
     return Results(
         report=outcome.report,
         warnings=[*outcome.report.warnings, *told, *notes, *more],

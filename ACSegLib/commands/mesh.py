@@ -89,6 +89,7 @@ class Results(BaseResults):
 
 def run(options: Options, progress: Progress) -> Results:
     """Make the meshes and write them."""
+    from ACSegLib.files.atomic import all_or_none
     from ACSegLib.files.meshes import save_meshes
     from ACSegLib.files.registry import tell
     from ACSegLib.placement import notes_on_lengths, voxel_edge, with_default_unit
@@ -110,9 +111,10 @@ def run(options: Options, progress: Progress) -> Results:
         save_meshes(meshes, options.output)
         outputs["mesh"] = options.output
     else:
-        for mesh in meshes:
-            save_meshes([mesh], places[mesh.name])
-            outputs[f"mesh of {mesh.name}"] = places[mesh.name]
+        with all_or_none():
+            for mesh in meshes:
+                save_meshes([mesh], places[mesh.name])
+                outputs[f"mesh of {mesh.name}"] = places[mesh.name]
     return Results(meshes=[_size(mesh, options) for mesh in meshes], outputs=outputs)
 
 

@@ -187,6 +187,7 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
     """Write one tomogram's files: all of them, or none."""
     from ACSegLib.commands.run_report import write_json
     from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.files.atomic import all_or_none
     from ACSegLib.phantom import label_slices
 
     name = phantom.volume.name
@@ -215,16 +216,10 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
     }
     if phantom.recipe.packing:
         jobs["cells"] = (segmentation("cells"), labelled(phantom.cells))
-    done: list[Path] = []
-    try:
+    with all_or_none():
         for path, write in jobs.values():
             check()
             write(path)
-            done.append(path)
-    except BaseException:
-        for path in done:
-            path.unlink(missing_ok=True)
-        raise
     voxels = {segment.name: int(phantom.truth.mask(segment).sum()) for segment in phantom.truth.segments}
     files = {key: str(path) for key, (path, _) in jobs.items()}
     return Tomogram(name, files, slices, options.axis, voxels)

@@ -257,7 +257,7 @@ class _Target:
     probabilities: list[str]
 
     def exist(self) -> bool:
-        """Whether all results are there; each is written whole or not at all."""
+        """Whether all results are there; they are written whole, and all of them, or not at all."""
         return self.segmentation.exists() and all(Path(path).exists() for path in self.probabilities)
 
 
@@ -367,6 +367,7 @@ def _predict_file(
 ) -> tuple[PredictedImage, dict[str, str]]:
     from ACSegLib.compute import usable_memory
     from ACSegLib.files import save_segmentation
+    from ACSegLib.files.atomic import all_or_none
     from ACSegLib.workflows import PredictRequest
     from ACSegLib.workflows import run as run_request
     from ACSegLib.workflows.predict import import_for_prediction
@@ -382,11 +383,12 @@ def _predict_file(
     segmentation = prediction.segmentation
     stages.write(0.0, f"writing {target.segmentation.name}")
     outputs = {"segmentation": str(target.segmentation)}
-    if target.probabilities:
-        written, lost = _write_probabilities(prediction, model, volume, target.probabilities)
-        outputs |= written
-        prediction.report.notes += lost
-    prediction.report.notes += save_segmentation(segmentation, target.segmentation)
+    with all_or_none():
+        if target.probabilities:
+            written, lost = _write_probabilities(prediction, model, volume, target.probabilities)
+            outputs |= written
+            prediction.report.notes += lost
+        prediction.report.notes += save_segmentation(segmentation, target.segmentation)
     counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
     return PredictedImage(file, segments=counts, report=prediction.report), outputs
 

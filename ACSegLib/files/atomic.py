@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import errno
 import os
 import re
@@ -18,6 +19,8 @@ from ACSegLib.files.names import unfit_for_windows
 
 #: Temporary paths of outputs that are being written.
 _open: set[Path] = set()
+#: Outputs that are whole and wait for others: temporary path, and place. None outside of `all_or_none`.
+_waiting: contextvars.ContextVar[list[tuple[Path, Path]] | None] = contextvars.ContextVar("waiting", default=None)
 #: Bytes that a file's name may have on every system that ACSeg runs on.
 _MAX_NAME_BYTES = 255
 #: What NumPy says when a disk is full, and what a person is told.
@@ -89,8 +92,8 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it to `path` when the block ends well, remove it otherwise.
 
     The temporary name keeps the endings of `path` (".seg.nrrd"), since writers choose the format by them. The block
-    may write a file or a folder (OME-Zarr); an existing output is replaced only at the end. A symbolic link stays, and
-    what it leads to is written.
+    may write a file or a folder (OME-Zarr); an existing output is replaced only at the end, in a block of `all_or_none`
+    at the end of that. A symbolic link stays, and what it leads to is written.
 
     Raises
     ------
@@ -101,20 +104,41 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     place = Path(os.path.realpath(target)) if target.is_symlink() else target
     folder = require_writable_folder(place)
     temporary = folder / f".{uuid.uuid4().hex[:8]}-{_end_of(target.name)}"
+    waiting = _waiting.get()
     _open.add(temporary)
     try:
-        yield temporary
-        if not temporary.exists():
-            raise FileError(f"cannot write {target}: nothing was written.")
-        _replace(temporary, place)
-    except FileError:
-        raise
-    except OSError as error:
-        raise FileError(_why_not(error, target, temporary)) from error
+        with _explained(target, temporary):
+            yield temporary
+            _require_whole(temporary, place)
+            if waiting is None:
+                _replace(temporary, place)
+            else:
+                waiting.append((temporary, place))
     finally:
-        with contextlib.suppress(OSError):  # what went wrong with the output is the news
-            _remove(temporary)
-        _open.discard(temporary)
+        if not waiting or waiting[-1] != (temporary, place):
+            _discard(temporary)
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Let the outputs that this thread writes in the block appear when it ends well, all of them; otherwise none does.
+
+    Raises
+    ------
+    FileError
+        If the disk refuses.
+    """
+    waiting: list[tuple[Path, Path]] = []
+    token = _waiting.set(waiting)
+    try:
+        yield
+        for temporary, place in waiting:
+            with _explained(place, temporary):
+                _replace(temporary, place)
+    finally:
+        _waiting.reset(token)
+        for temporary, _ in waiting:
+            _discard(temporary)
 
 
 def _why_not(error: OSError, target: Path, temporary: Path) -> str:
@@ -164,10 +188,27 @@ def discard_open_outputs() -> None:
             _remove(temporary)
 
 
+@contextlib.contextmanager
+def _explained(target: Path, temporary: Path) -> Iterator[None]:
+    """Say in a sentence why an output could not be written."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(_why_not(error, target, temporary)) from error
+
+
+def _require_whole(temporary: Path, target: Path) -> None:
+    """Refuse an output that was not written, or would take the place of a folder."""
+    if not temporary.exists():
+        raise FileError(f"cannot write {target}: nothing was written.")
+    if target.is_dir() and not target.is_symlink() and not temporary.is_dir():
+        raise FileError(f"cannot write {target}: it is a folder; name a file in it.")
+
+
 def _replace(temporary: Path, target: Path) -> None:
     if target.is_dir() and not target.is_symlink():
-        if not temporary.is_dir():
-            raise FileError(f"cannot write {target}: it is a folder; name a file in it.")
         retired = target.with_name(f".{uuid.uuid4().hex[:8]}-old-{target.name}")
         _move(target, retired)
         try:
@@ -191,6 +232,12 @@ def _move(source: Path, target: Path) -> None:
                 raise
         time.sleep(_PAUSE)
     os.replace(source, target)
+
+
+def _discard(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # what went wrong with the output is the news
+        _remove(temporary)
+    _open.discard(temporary)
 
 
 def _remove(path: Path) -> None:

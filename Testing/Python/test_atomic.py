@@ -1,5 +1,6 @@
 """Output files appear whole or not at all."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import textwrap
 import pytest
 
 from ACSegLib.errors import Cancelled, FileError
-from ACSegLib.files.atomic import atomic_output
+from ACSegLib.files.atomic import all_or_none, atomic_output, discard_open_outputs
 
 
 def names(folder):
@@ -75,6 +76,34 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
         write()
     assert names(tmp_path) == ["out.ome.zarr"]
     assert names(target) == ["old"]
+
+
+@pytest.mark.parametrize("error", [None, Cancelled("cancelled"), OSError(28, "No space left on device")])
+def test_outputs_that_belong_together_appear_together(tmp_path, error):
+    def write():
+        with all_or_none():
+            with atomic_output(tmp_path / "a.nrrd") as temporary:
+                temporary.write_text("new")
+            with atomic_output(tmp_path / "b.zarr") as temporary:
+                temporary.mkdir()
+                if error:
+                    raise error
+            assert names(tmp_path)[-1] == "a.nrrd"
+            assert (tmp_path / "a.nrrd").read_text() == "old"
+
+    (tmp_path / "a.nrrd").write_text("old")
+    with pytest.raises((Cancelled, FileError)) if error else contextlib.nullcontext():
+        write()
+    assert names(tmp_path) == (["a.nrrd"] if error else ["a.nrrd", "b.zarr"])
+    assert (tmp_path / "a.nrrd").read_text() == ("old" if error else "new")
+
+
+def test_a_process_that_ends_at_once_leaves_nothing_that_waits_for_others(tmp_path):
+    with contextlib.suppress(FileError), all_or_none():
+        with atomic_output(tmp_path / "a") as temporary:
+            temporary.write_text("whole")
+        discard_open_outputs()
+        assert names(tmp_path) == []
 
 
 def write_nothing(path):

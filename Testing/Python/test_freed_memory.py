@@ -7,6 +7,8 @@ import pytest
 from ACSegLib import compute
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Pages of one size: of huge ones, which Linux may give instead, there are too few to count.
+SMALL_PAGES = "import ctypes; ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE"
 #: Prints the pages that the system had to provide for tensors of 64 MiB, one freed before the next: before, inside of
 #: the context (once its memory is there; the least of three times, as a busy system may take pages back), and after it.
 PROGRAM = """
@@ -52,7 +54,7 @@ print(*touched)
 
 def numbers_of(program):
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", SMALL_PAGES + program],
         cwd=ROOT,
         capture_output=True,
         text=True,

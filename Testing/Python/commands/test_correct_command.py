@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fulldisk import fill_disk_at
 
 from ACSegLib import Geometry, Segmentation, Volume
 from ACSegLib.commands.main import main
@@ -41,6 +42,15 @@ def case(tmp_path: Path) -> Path:
 def run(case: Path, *more: str, before: str = "before.seg.nrrd", after: str = "after.seg.nrrd") -> int:
     files = [str(case / name) for name in ("image.nrrd", before, after)]
     return main(["correct", *files, "-o", str(case / "out.seg.nrrd"), "--quiet", *more])
+
+
+def test_a_disk_that_is_full_before_the_last_output_leaves_all_as_it_was(
+    case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(case.iterdir())
+    fill_disk_at(case / "u.nrrd", monkeypatch)
+    assert run(case, "--uncertainty", str(case / "u.nrrd")) == 2
+    assert sorted(case.iterdir()) == before
 
 
 def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
+from fulldisk import fill_disk_at
 from interrupted import run_interrupted
 
 from ACSegLib import Geometry, Segmentation, Volume
@@ -40,6 +41,19 @@ def case(tmp_path: Path) -> Path:
 
 def run(case: Path, *more: str, image: str = "image.nrrd", labels: str = "labels.seg.nrrd") -> int:
     return main(["fill", str(case / image), str(case / labels), "-o", str(case / "out.seg.nrrd"), "--quiet", *more])
+
+
+def test_a_disk_that_is_full_before_the_last_output_leaves_all_as_it_was(
+    case: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case / "out.seg.nrrd").write_text("old")
+    before = sorted(case.iterdir())
+    fill_disk_at(case / "p.nrrd", monkeypatch)
+    extras = ["--uncertainty", str(case / "doubt.nrrd"), "--probabilities", str(case / "p.nrrd")]
+    assert run(case, *extras, "--gamma", "0.3") == 2
+    assert "p.nrrd: No space left on device" in capsys.readouterr().err
+    assert sorted(case.iterdir()) == before
+    assert (case / "out.seg.nrrd").read_text() == "old"
 
 
 def drawn_mask(drawn: Segmentation, shape: tuple[int, int, int]) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fulldisk import fill_disk_at
 
 from ACSegLib.commands.main import main
 from ACSegLib.files import save_segmentation
@@ -44,6 +45,12 @@ def cells(tmp_path: Path) -> Path:
     place = Geometry((30.0, 20.0, 40.0), (100.0, -200.0, 300.0), TURN, "nm")
     save_segmentation(Segmentation((array,), rows, place), tmp_path / "cells.seg.nrrd")
     return tmp_path
+
+
+def test_a_disk_that_is_full_before_the_last_output_leaves_none(cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_disk_at(cells / "m-cut_cell.stl", monkeypatch)
+    assert main(["mesh", str(cells / "cells.seg.nrrd"), "-o", str(cells / "m.stl"), "--quiet"]) == 2
+    assert [path.name for path in cells.iterdir()] == ["cells.seg.nrrd"]
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fulldisk import fill_disk_at
 from interrupted import run_interrupted
 
 sys.path.append(str(Path(__file__).parents[1] / "network"))
@@ -60,6 +61,14 @@ def test_result_lies_on_the_image(files, capsys):
     printed = capsys.readouterr().out
     assert "cell" in printed
     assert "written" in printed
+
+
+def test_a_disk_that_is_full_before_the_last_output_leaves_all_as_it_was(files, monkeypatch):
+    before = sorted(files.iterdir())
+    fill_disk_at(files / "out.seg.nrrd", monkeypatch)
+    with pytest.raises(FileError, match="No space left"):
+        run(files, probabilities=str(files / "p.nrrd"))
+    assert sorted(files.iterdir()) == before
 
 
 def test_clean_up(files):
