@@ -260,7 +260,7 @@ def test_a_command_is_cancelled_and_a_bad_one_is_told(worker, follow, tmp_path):
     follow(job, at_work)
     job.cancel()
     assert follow(job)[-1].kind == "cancelled"
-    event = follow(worker.run("command", {"command": "phantom", "options": {"output": "x", "size": [4]}}))[-1]
+    event = follow(worker.run("command", {"command": "phantom", "options": {**options, "size": [4]}}))[-1]
     assert event.kind == "error"
     assert "at least 16" in event.message
     assert worker.generation == 1
