@@ -31,7 +31,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return _patient(numba.njit(cache=True, nogil=True, **options)(function))
+            return _patient(_forgiving(numba.njit(cache=True, nogil=True, **options)(function)))
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
@@ -39,6 +39,21 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             return _patient(numba.njit(nogil=True, **options)(function))
 
     return decorate
+
+
+def _forgiving(loop: Any) -> Any:
+    """Let a loop go on whose machine code cannot be kept: the disk is full, or the path too long for Windows."""
+    keep = getattr(getattr(loop, "_cache", None), "save_overload", None)
+
+    def save_overload(*arguments: Any) -> None:
+        try:
+            keep(*arguments)
+        except OSError:
+            _tell()
+
+    if keep is not None:
+        loop._cache.save_overload = save_overload
+    return loop
 
 
 def _patient(loop: Any) -> Any:

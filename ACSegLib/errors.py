@@ -13,6 +13,11 @@ import unicodedata
 #: Of a disk or a quota that is full, and of a file that the system does not let grow.
 DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
 
+#: Windows' errors for too little memory, its paging file included.
+_NO_MEMORY = frozenset({8, 14, 1450, 1455})
+#: Windows' errors for a library that does not load, mostly because one that it needs is missing.
+_NOT_LOADED = frozenset({126, 127, 1114})
+
 
 class InputError(ValueError):
     """A parameter or its content cannot be used; the message says which, and what to do."""
@@ -53,6 +58,8 @@ def _has_no_memory(error: BaseException | None) -> bool:
     while error is not None:
         if any(words in str(error).lower() for words in ("failed to map segment", "cannot allocate memory")):
             return True
+        if getattr(error, "winerror", None) in _NO_MEMORY:
+            return True
         error = error.__cause__ or error.__context__
     return False
 
@@ -63,10 +70,15 @@ def explain(error: BaseException) -> str | None:
     Bad input, files, memory, and packages that are not installed are explained; anything else is a defect.
     """
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ACSegLib"):
-        return f"this step needs the package {error.name}; install it with: pip install 'acseg[all]'"
+        return f'this step needs the package {error.name}; install it with: pip install "acseg[all]"'
     no_memory = isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError)  # of Python or NumPy
     if no_memory or (isinstance(error, (ImportError, OSError, RuntimeError)) and _has_no_memory(error)):
         return "not enough memory for this volume; close other programs, or use a smaller one."
+    if getattr(error, "winerror", None) in _NOT_LOADED or "DLL load failed" in str(error):
+        return (
+            f"a Python package cannot be loaded ({error}); install the Microsoft Visual C++ Redistributable, or the "
+            "package again."
+        )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         name = f" to write {error.filename}" if error.filename else ""
         reason = (error.strerror or str(error)).lower()

@@ -7,13 +7,14 @@ else, so that no other package brings another build. The rest comes through ``sl
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ TORCH_REQUIREMENT = ">=2.2"
 #: loaded, so that a running program must not get another one. Without this, pip renews numpy for tifffile's sake.
 KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "pillow", "requests", "torch", "torchvision")
 
-#: Called after packages were installed: what runs already does not know them.
-onInstalled: list[Callable[[], None]] = []
+#: Called before and after packages are installed: Windows replaces no file of a package that a process has loaded, and
+#: what runs already does not know the new ones.
+onInstall: list[Callable[[], None]] = []
 
 
 class DependencyError(RuntimeError):
@@ -75,13 +77,12 @@ def ensureDependencies(step: str) -> None:
         )
     logic = _torchLogic() if torch else None
     _ask(names)
-    if torch:
-        _installTorch(logic)
-    if packages:
-        _installPackages(packages)
+    with installing():
+        if torch:
+            _installTorch(logic)
+        if packages:
+            _installPackages(packages)
     importlib.invalidate_caches()
-    for callback in onInstalled:
-        callback()
     left = [*missingRequirements(step), *(["PyTorch"] if _lacksTorch(step) else [])]
     if left:
         raise DependencyError(
@@ -89,6 +90,16 @@ def ensureDependencies(step: str) -> None:
                 packages=", ".join(left)
             )
         )
+
+
+@contextlib.contextmanager
+def installing() -> Iterator[None]:
+    """Call what is in `onInstall` before packages are installed in the block, and after they were."""
+    for callback in onInstall:
+        callback()
+    yield
+    for callback in onInstall:
+        callback()
 
 
 def missingRequirements(step: str) -> list[str]:

@@ -70,15 +70,14 @@ def repair() -> None:
     if not wanted or not slicer.util.confirmOkCancelDisplay(text, windowTitle=_("ACSeg: repair packages")):
         raise install.DependencyError(_("Nothing was installed."))
     try:
-        slicer.util.pip_install(["--force-reinstall", "--no-deps", *wanted])
+        with install.installing():
+            slicer.util.pip_install(["--force-reinstall", "--no-deps", *wanted])
     except Exception as error:
         raise install.DependencyError(
             _("The packages could not be installed: {reason}. Slicer's log has the details.").format(
                 reason=str(error).rstrip(".")
             )
         ) from error
-    for callback in install.onInstalled:
-        callback()
 
 
 class PackagesSection:

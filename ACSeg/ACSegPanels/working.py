@@ -13,8 +13,11 @@ from ACSegLib.json_values import Json
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.worker.client import PATIENCE
 from ACSegLib.worker.process import python_executable
-from ACSegPanels.install import missingRequirements, onInstalled
+from ACSegPanels.install import missingRequirements, onInstall
 from ACSegPanels.task import Task
+
+#: Seconds in which the process ends by itself.
+_ENDING = 3.0
 
 _worker: Worker | None = None
 
@@ -46,10 +49,10 @@ def prepareWorker() -> None:
         logging.getLogger("ACSeg").info("the worker process could not be started", exc_info=True)
 
 
-def stopWorker() -> None:
-    """End the process; the next work starts another one."""
+def stopWorker(seconds: float = 0.0) -> None:
+    """End the process, and wait for its end so long; the next work starts another one."""
     if _worker is not None:
-        _worker.stop()
+        _worker.stop(seconds)
 
 
 def openLog() -> None:
@@ -63,7 +66,7 @@ def openLog() -> None:
     qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
 
-onInstalled.append(stopWorker)  # the next work starts a process that knows the new packages
+onInstall.append(lambda: stopWorker(_ENDING))
 
 
 def startTask(

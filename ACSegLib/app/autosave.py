@@ -32,7 +32,7 @@ from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, new_array
 from ACSegLib.app.problems import BusyError
 from ACSegLib.app.requests import SpacingRequest
 from ACSegLib.errors import FileError
-from ACSegLib.files.atomic import atomic_output
+from ACSegLib.files.atomic import atomic_output, may_write_in
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Segment
 
@@ -303,7 +303,7 @@ def _writable(root: Path) -> Path:
     for place in places:
         with contextlib.suppress(OSError):  # the next one is tried
             place.mkdir(parents=True, exist_ok=True)
-            if os.access(place, os.W_OK):
+            if may_write_in(place):
                 return place
     raise FileError(f"neither {places[0]} nor {places[1].parent} can be written in, so work cannot be saved there.")
 

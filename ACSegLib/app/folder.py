@@ -5,13 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from ACSegLib.app.contract import FileEntry
 from ACSegLib.app.problems import ForbiddenError, TooLargeError
 from ACSegLib.errors import FileError, InputError
-from ACSegLib.files.names import DICOM_ENDINGS, PICTURE_ENDINGS, SEGMENTATION_ENDING, TIFF_ENDINGS, is_image_name
+from ACSegLib.files.names import (
+    DICOM_ENDINGS,
+    PICTURE_ENDINGS,
+    SEGMENTATION_ENDING,
+    TIFF_ENDINGS,
+    as_file_name,
+    is_image_name,
+    unfit_for_windows,
+)
 
 #: Files that are listed at most, and folders below one another that are looked into.
 _MAX_ENTRIES, _MAX_DEPTH = 2000, 6
@@ -50,7 +59,8 @@ class Folder:
         """
         parts = Path(text).parts
         plain = text and "\0" not in text and not Path(text).is_absolute() and ".." not in parts and "\\" not in text
-        if not plain or not parts or ":" in parts[0]:
+        strange = sys.platform == "win32" and any(map(unfit_for_windows, parts))
+        if not plain or not parts or ":" in parts[0] or strange:
             raise ForbiddenError(f"path {text!r} is not a path below the folder {self.root.name}.")
         path = (self.root / text).resolve()
         if not path.is_relative_to(self.root):
@@ -86,11 +96,11 @@ class Folder:
             items = [item for item in items if item not in slices]
         for item in items:
             path = Path(item.path)
-            if item.name.startswith(".") or not path.resolve().is_relative_to(self.root):
+            if item.name.startswith(".") or (_may_lead_away(item) and not path.resolve().is_relative_to(self.root)):
                 continue
             if not item.is_dir():
                 yield path, _kind(path.name), item.stat().st_size if item.is_file() else 0
-            elif item.name.endswith(".zarr"):
+            elif item.name.lower().endswith(".zarr"):
                 yield path, _kind(path.name), 0
             elif depth < _MAX_DEPTH:
                 yield path, "", 0
@@ -141,7 +151,12 @@ def _plain_name(name: str) -> str:
     last = "".join(c for c in last if c.isprintable() and c not in ':*?"<>|')
     if not last:
         raise InputError(f"{name!r} is no name of a file; rename the file and upload it again.")
-    return last
+    return as_file_name(last)
+
+
+def _may_lead_away(item: os.DirEntry[str]) -> bool:
+    """Whether an entry may be a link; folders are looked at, since a junction of Windows is no symbolic link."""
+    return item.is_symlink() or (sys.platform == "win32" and item.is_dir())
 
 
 def _kind(name: str) -> str:

@@ -58,7 +58,7 @@ def plan_training(session: Session, options: TrainOptions) -> Plan:
     """A training on files of the root folder."""
     folder = session.folder
     output = folder.path(options.model)
-    if output.suffix != ".acseg":
+    if output.suffix.lower() != ".acseg":
         raise InputError(f"the model {options.model} must end in .acseg.")
     values = {
         "images": [str(folder.path(path)) for path in options.images],

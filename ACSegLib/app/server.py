@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from ACSegLib.worker import Worker
 
 #: The built page.
 STATIC = Path(__file__).parent / "static"
+#: Types of the page's files. Windows keeps such a list that other programs change: of text/plain nothing would run.
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 _NO_PAGE = "The page of this installation is not built. Install a release of acseg, or build ACSegLib/app/web."
 
 
@@ -81,6 +84,8 @@ def create_application(
         kind: explained for kind in (InputError, FileError, MemoryLimitError, OSError, ImportError, HTTPException)
     }
     page: list[BaseRoute] = [Route("/", _no_page)]
+    for ending, kind in _TYPES.items():
+        mimetypes.add_type(kind, ending)
     if (STATIC / "index.html").is_file():
         page = [Mount("/", StaticFiles(directory=STATIC, html=True))]
     application = Starlette(

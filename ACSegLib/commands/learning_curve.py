@@ -282,8 +282,9 @@ def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[
     if note.exists():
         import json
 
-        if json.loads(note.read_text()) != to_json(recipe):
-            raise FileError(f"{folder} holds another simulation ({note.read_text().strip()}); choose another --output.")
+        text = note.read_text(encoding="utf-8")
+        if json.loads(text) != to_json(recipe):
+            raise FileError(f"{folder} holds another simulation ({text.strip()}); choose another --output.")
     else:
         write_json(recipe, note)
     total = options.simulate + options.simulate_test
@@ -350,11 +351,15 @@ def _unlabelled(path: str) -> dict[str, str]:
     root = Path(path)
     if not root.is_dir():
         return dict.fromkeys(find_files([path]), "")
-    inside = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.suffix != ".zarr"}
+    inside = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and not _is_zarr(folder)}
     images = {file: name for name, folder in inside.items() for file in find_files([str(folder)])}
-    if any(p.is_file() or p.suffix == ".zarr" for p in root.iterdir()) or not images:
+    if any(p.is_file() or _is_zarr(p) for p in root.iterdir()) or not images:
         images |= dict.fromkeys(find_files([path]), "")
     return images
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.suffix.lower() == ".zarr"
 
 
 def _volumes_of(model: Path) -> tuple[int, str]:

@@ -6,7 +6,6 @@ trained again only when what it is trained on changes, or how; other test volume
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ACSegLib.commands.opening import (
     open_labels,
 )
 from ACSegLib.errors import InputError
+from ACSegLib.files.names import path_from
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
@@ -85,7 +85,7 @@ def _write_table(pairs: Sequence[PairOfFiles], table: Path) -> None:
     """Write the training table of a run; an equal one is left alone, so that the run still counts as finished."""
     lines = ["image,labels,set"]
     for pair in pairs:
-        image, labels = (os.path.relpath(p, table.parent) for p in (pair.image, pair.labels))
+        image, labels = (path_from(p, table.parent) for p in (pair.image, pair.labels))
         lines.append(f'"{image}","{labels}",train')
     text = "\n".join(lines) + "\n"
     if not table.exists() or table.read_text(encoding="utf-8") != text:

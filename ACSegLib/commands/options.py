@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import glob
 import math
+import os
 import re
 import types
 import typing
@@ -256,7 +258,19 @@ def join_words(arguments: Sequence[str], options_class: type) -> list[str]:
 def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
     """Make the options from parsed arguments, checked."""
     values = {info.name: getattr(namespace, info.name) for info in describe_options(options_class)}
+    for info in describe_options(options_class):
+        if info.metadata["path"] == "in" and info.repeated:
+            values[info.name] = _matched(values[info.name] or [])
     return _checked(options_class, values)
+
+
+def _matched(words: Sequence[str]) -> list[str]:
+    """The words, with files in the place of patterns such as ``*.mrc``: shells of Windows leave that to programs."""
+    found = []
+    for word in words:
+        files = sorted(glob.glob(word)) if {"*", "?"} & set(word) and not os.path.exists(word) else []
+        found += files or [word]
+    return found
 
 
 def from_mapping(options_class: type, values: OptionValues) -> Any:

@@ -47,11 +47,13 @@ def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: N
 
 
 def peak_memory() -> int | None:
-    """Peak resident memory of this process in bytes; None where the system does not tell."""
+    """Peak resident memory of this process in bytes."""
     try:
         import resource
     except ImportError:  # Windows
-        return None
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 

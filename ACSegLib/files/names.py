@@ -43,6 +43,14 @@ def as_file_name(text: str) -> str:
     return f"_{word}" if not word or _DEVICE.fullmatch(word) else word
 
 
+def path_from(path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> str:
+    """A path relative to a folder, by default the current one; the whole path where it is on another drive."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return os.path.abspath(path)
+
+
 def is_image_name(name: str) -> bool:
     """Whether a name has an ending of images; files whose names begin with a point are hidden."""
     return name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import io
 import json
+import mimetypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -17,14 +20,22 @@ import psutil
 import pytest
 
 from ACSegLib.commands import batch
-from ACSegLib.errors import Cancelled, FileError, MemoryLimitError, is_broken_pipe
-from ACSegLib.files import atomic, plain_paths
+from ACSegLib.commands.main import main
+from ACSegLib.errors import Cancelled, FileError, MemoryLimitError, explain, is_broken_pipe
+from ACSegLib.files import atomic, plain_paths, save_segmentation
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
 from ACSegLib.files.lazy import is_mapped
-from ACSegLib.files.names import as_file_name, unfit_for_windows
+from ACSegLib.files.names import as_file_name, path_from, unfit_for_windows
+from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import CancelFlag, LineWriter, Progress
+from ACSegLib.volume import Geometry, Segmentation
 from ACSegLib.worker import process
 from ACSegLib.worker.arrays import ArrayWriter
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    p for top in ("ACSegLib", "ACSeg") for p in (ROOT / top).rglob("*.py") if "node_modules" not in p.parts
+)
 
 
 @pytest.fixture
@@ -316,3 +327,136 @@ def test_temporary_names_are_plain(tmp_path):
         assert temporary.name.endswith(".seg.nrrd")
         temporary.touch()
     assert (tmp_path / "Zelle ä µ.seg.nrrd").exists()
+
+
+def test_a_path_on_another_drive_is_named_as_a_whole(tmp_path, monkeypatch):
+    assert path_from(tmp_path / "a" / "b.nrrd", tmp_path) == os.path.join("a", "b.nrrd")
+
+    def other_drive(path, start):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", other_drive)
+    assert path_from("b.nrrd") == os.path.abspath("b.nrrd")
+
+
+def test_a_command_replaces_patterns_by_files_as_shells_of_windows_do_not(tmp_path, capsys):
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[2:4, 2:4, 2:4] = 1
+    for name in ("a", "b", "[c]"):
+        save_segmentation(Segmentation.from_labels(labels, Geometry(), {1: "bead"}), tmp_path / f"{name}.seg.nrrd")
+    table, output = str(tmp_path / "t.csv"), ["-o", str(tmp_path / "t.csv"), "--quiet", "--workers", "1"]
+    assert main(["measure", str(tmp_path / "?.seg.nrrd"), str(tmp_path / "[c].seg.nrrd"), *output]) == 0
+    assert {row["volume_name"] for row in read_table(table)} == {"a", "b", "[c]"}
+    assert main(["measure", str(tmp_path / "*.mrc"), *output]) == 2
+    assert "*.mrc: there is no such file" in capsys.readouterr().err
+
+
+def test_texts_are_written_and_read_in_a_named_encoding():
+    """Windows' own is that of the country."""
+    missing = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in SOURCES
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and lacks_encoding(call)
+    ]
+    assert not missing
+
+
+def lacks_encoding(call):
+    """Whether a call reads or writes text, and names no encoding."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given = {keyword.arg: getattr(keyword.value, "value", ...) for keyword in call.keywords}
+    if "encoding" in given:
+        return False
+    if name in ("read_text", "write_text"):
+        return len(call.args) == (name == "write_text")
+    if name in ("open", "fdopen") and len(call.args) > isinstance(call.func, ast.Name):
+        mode = getattr(call.args[-1], "value", None)
+        return isinstance(mode, str) and set(mode) <= set("rwax+t")
+    return name in ("run", "Popen", "check_output") and given.get("text") is True
+
+
+def test_no_module_of_one_system_is_imported_before_it_is_known_to_be_there():
+    here_alone = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "msvcrt", "winreg", "_winapi"}
+    imported = [
+        f"{path.relative_to(ROOT)}: {alias.name}"
+        for path in SOURCES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in [*node.names, ast.alias(getattr(node, "module", None) or "")]
+        if alias.name in here_alone
+    ]
+    assert not imported
+
+
+def test_a_clone_of_the_repository_fits_on_other_systems():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("no clone")
+    names = listed.stdout.decode("utf-8").rstrip("\0").split("\0")
+    assert len({name.casefold() for name in names}) == len(names)
+    assert not [name for name in names if any(map(unfit_for_windows, name.split("/"))) or not name.isascii()]
+
+
+# ---- packages and the browser ------------------------------------------------------------------------------------
+
+
+def test_what_windows_says_of_packages_and_memory_is_explained():
+    assert "Visual C++" in explain(ImportError("DLL load failed while importing _C: not found"))
+    for number, words in ((126, "Visual C++"), (1455, "not enough memory")):
+        error = OSError(errno.EINVAL, "The paging file is too small")
+        error.winerror = number
+        assert words in explain(error)
+
+
+def doubled(value):
+    return 2 * value
+
+
+def test_a_loop_whose_machine_code_cannot_be_kept_runs(monkeypatch):
+    """Its path is too long for Windows, say."""
+    caching = pytest.importorskip("numba.core.caching")
+    from ACSegLib.compiled import compiled
+
+    def refuse(*_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(caching.Cache, "save_overload", refuse)
+    assert compiled()(doubled)(4) == 8
+
+
+def test_the_page_runs_whatever_type_windows_gives_its_files(tmp_path):
+    pytest.importorskip("starlette")
+    from starlette.testclient import TestClient
+
+    from ACSegLib.app.folder import Folder
+    from ACSegLib.app.server import STATIC, create_application
+    from ACSegLib.app.session import Session
+
+    mimetypes.add_type("text/plain", ".js")
+    client = TestClient(create_application(Session(Folder(tmp_path))))
+    scripts = list((STATIC / "assets").glob("*.js"))
+    types = [client.get(f"/assets/{script.name}").headers["content-type"] for script in scripts]
+    assert {kind.partition(";")[0] for kind in types} == {"text/javascript"}
+
+
+def test_the_page_reaches_no_file_by_a_name_that_windows_reads_otherwise(tmp_path, windows):
+    from ACSegLib.app.folder import Folder, _plain_name
+    from ACSegLib.app.problems import ForbiddenError
+
+    folder = Folder(tmp_path)
+    assert folder.path("a/b.nrrd") == tmp_path / "a" / "b.nrrd"
+    for name in ("a/b.nrrd:stream", "a/aux.nrrd", "a/b.nrrd."):
+        with pytest.raises(ForbiddenError):
+            folder.path(name)
+    assert _plain_name("C:\\data\\aux.nrrd") == "_aux.nrrd"
+
+
+def test_a_port_is_not_shared_where_windows_would(monkeypatch):
+    pytest.importorskip("uvicorn")
+    from ACSegLib.app.start import _socket
+
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with _socket(0) as bound:
+        assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)

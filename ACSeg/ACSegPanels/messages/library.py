@@ -54,6 +54,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "crop the volume, choose smaller patches, or use another device. The scene is not affected."
         ),
         _("The worker process was stopped."),
+        _(
+            "a Python package cannot be loaded ({0}); install the Microsoft Visual C++ Redistributable, or the "
+            "package again."
+        ),
         _("a learning curve needs scores at two different numbers of volumes or more."),
         _("a list of slices needs one axis (x, y or z), not 'all'."),
         _("a node has a voxel size of zero; correct its spacing or its transform."),

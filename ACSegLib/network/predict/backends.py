@@ -154,14 +154,14 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
     installed = openvino_is_installed()
     if backend == "openvino":
         if not installed:
-            raise InputError("--backend openvino was asked for, but it is not installed; pip install 'acseg[predict]'.")
+            raise InputError('--backend openvino was asked for, but it is not installed; pip install "acseg[predict]".')
         if place.name != "cpu":
             raise InputError(f"OpenVINO runs on the CPU, not on {place.name}; leave --device or --backend out.")
     if backend == "pytorch" and importlib.util.find_spec("torch") is None:
-        raise InputError("--backend pytorch was asked for, but it is not installed; pip install 'acseg[network]'.")
+        raise InputError('--backend pytorch was asked for, but it is not installed; pip install "acseg[network]".')
     if not installed and importlib.util.find_spec("torch") is None:
         raise InputError(
-            "a prediction needs OpenVINO or PyTorch, and neither is installed; pip install 'acseg[predict]'."
+            'a prediction needs OpenVINO or PyTorch, and neither is installed; pip install "acseg[predict]".'
         )
     notes = [place.note] if place.note else []
     if backend != "auto":
@@ -170,7 +170,7 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
         return Choice("pytorch", place.name, f"PyTorch runs on the {place.kind} device", notes)
     if installed:
         return Choice("openvino", "cpu", "the fastest on this processor", notes)
-    return Choice("pytorch", "cpu", "OpenVINO is not installed: pip install 'acseg[predict]'", notes)
+    return Choice("pytorch", "cpu", 'OpenVINO is not installed: pip install "acseg[predict]"', notes)
 
 
 def openvino_is_installed() -> bool:

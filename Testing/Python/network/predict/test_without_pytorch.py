@@ -115,5 +115,5 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         timeout=240,
     )
     assert "codes [0, 0, 0, 2]" in done.stderr, done.stderr
-    assert "pip install 'acseg[network]'" in done.stderr
+    assert 'pip install "acseg[network]"' in done.stderr
     assert '"openvino"' in done.stdout
