@@ -44,6 +44,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def _forgiving(loop: Any) -> Any:
     """Let a loop go on whose machine code cannot be kept: the disk is full, or the path too long for Windows."""
     keep = getattr(getattr(loop, "_cache", None), "save_overload", None)
+    if keep is None:
+        return loop
 
     def save_overload(*arguments: Any) -> None:
         try:
@@ -51,8 +53,7 @@ def _forgiving(loop: Any) -> Any:
         except OSError:
             _tell()
 
-    if keep is not None:
-        loop._cache.save_overload = save_overload
+    loop._cache.save_overload = save_overload
     return loop
 
 

@@ -236,7 +236,7 @@ class CancelFlag:
 
 
 def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
-    """Let Ctrl-C and SIGTERM cancel the work; a second Ctrl-C interrupts it at once.
+    """Let Ctrl-C, SIGTERM and, on Windows, Ctrl-Break cancel the work; a second Ctrl-C interrupts it at once.
 
     Only the main thread may do this; elsewhere nothing happens. A process that was started to ignore Ctrl-C (by
     ``nohup``, or with ``&`` in a script) goes on ignoring it.
@@ -254,7 +254,8 @@ def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
             raise KeyboardInterrupt
         cancel.set()
 
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    known = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM))
+    numbers = [n for n in dict.fromkeys(known) if signal.getsignal(n) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, stop) for number in numbers}
 
     def restore() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def check_outputs(outputs: Iterable[Output], inputs: Iterable[str], folders_made
     sources = [source for path in inputs for source in _sources(path)]
     named: dict[str, Output] = {}
     for output in outputs:
-        place = os.path.normcase(os.path.realpath(output.path))
+        place = _place_of(output.path)
         if place in named:
             raise InputError(
                 f"{output.path} is given for two outputs ({named[place].option} and {output.option}); choose another "
@@ -112,6 +113,12 @@ def check_outputs(outputs: Iterable[Output], inputs: Iterable[str], folders_made
         _require_no_folder(output)
         _require_ending(output)
         _require_writable(output, folders_made)
+
+
+def _place_of(path: str) -> str:
+    """Where a path leads: one text for all names that lead there, as far as they differ in what the system ignores."""
+    place = os.path.normcase(os.path.realpath(path))
+    return unicodedata.normalize("NFC", place).casefold() if sys.platform == "darwin" else place
 
 
 def names_folder(path: str) -> bool:
@@ -173,16 +180,15 @@ def _sources(path: str) -> list[_Source]:
         except FileError:  # it holds no image: what it is good for, the command will say
             return []
     status = os.stat(path)
-    return [_Source(path, os.path.normcase(os.path.realpath(path)), (status.st_dev, status.st_ino), folder)]
+    return [_Source(path, _place_of(path), (status.st_dev, status.st_ino), folder)]
 
 
 def _require_apart(output: Output, place: str, source: _Source) -> None:
     """Refuse an output that is, contains or lies in an input."""
-    if os.path.exists(output.path):
+    same = place == source.place
+    if os.path.exists(output.path) and source.identity[1]:  # some network drives of Windows number no files
         status = os.stat(output.path)
         same = (status.st_dev, status.st_ino) == source.identity
-    else:
-        same = place == source.place
     if same:
         raise InputError(f"{output.option} {output.path} is an input of this step; choose another name for the output.")
     if not output.folder and source.place.startswith(place.rstrip(os.sep) + os.sep):

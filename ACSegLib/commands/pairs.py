@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,7 @@ class PairOfFiles:
 
 def core_name(path: str) -> str:
     """Name of a file without folder, format and role words: "cell1_seg.nrrd" and "img-cell1.mrc" give "cell1"."""
-    name = stem(path).lower()
+    name = unicodedata.normalize("NFC", stem(path)).lower()  # macOS may write accents as letters of their own
     while True:
         shorter = _AT_START.sub("", _AT_END.sub("", name))
         if not shorter or shorter == name:

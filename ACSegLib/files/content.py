@@ -216,6 +216,8 @@ def beside(path: Path, name: str) -> Path:
         If it lies elsewhere or is missing.
     """
     folder = Path(os.path.abspath(path.parent))
+    if "\\" in name and not (folder / name).exists():  # as Windows separates folders
+        name = name.replace("\\", "/")
     file = Path(os.path.normpath(folder / name))
     inside = file.is_relative_to(folder) and file.resolve().is_relative_to(folder.resolve())
     if not inside and not _external_data.get():

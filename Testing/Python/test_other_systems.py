@@ -21,13 +21,16 @@ import pytest
 
 from ACSegLib.commands import batch
 from ACSegLib.commands.main import main
-from ACSegLib.errors import Cancelled, FileError, MemoryLimitError, explain, is_broken_pipe
+from ACSegLib.commands.outputs import Output, check_outputs
+from ACSegLib.commands.pairs import core_name
+from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError, explain, is_broken_pipe
 from ACSegLib.files import atomic, plain_paths, save_segmentation
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
+from ACSegLib.files.content import beside
 from ACSegLib.files.lazy import is_mapped
 from ACSegLib.files.names import as_file_name, path_from, unfit_for_windows
 from ACSegLib.files.tables import read_table
-from ACSegLib.jobs import CancelFlag, LineWriter, Progress
+from ACSegLib.jobs import CancelFlag, LineWriter, Progress, cancel_on_signals
 from ACSegLib.volume import Geometry, Segmentation
 from ACSegLib.worker import process
 from ACSegLib.worker.arrays import ArrayWriter
@@ -131,6 +134,15 @@ def test_a_process_is_ended_where_windows_own_tool_for_it_is_not_found(windows, 
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as waiting:
         process.end_family(waiting)
         assert waiting.wait(60) != 0
+
+
+def test_ctrl_break_cancels_as_ctrl_c_does(monkeypatch):
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGABRT, raising=False)  # which every system has
+    flag = CancelFlag()
+    restore = cancel_on_signals(flag)
+    signal.raise_signal(signal.SIGBREAK)
+    restore()
+    assert flag()
 
 
 def ignores_ctrl_c(item, settings, progress):
@@ -396,6 +408,26 @@ def test_a_clone_of_the_repository_fits_on_other_systems():
     names = listed.stdout.decode("utf-8").rstrip("\0").split("\0")
     assert len({name.casefold() for name in names}) == len(names)
     assert not [name for name in names if any(map(unfit_for_windows, name.split("/"))) or not name.isascii()]
+
+
+def test_outputs_that_macos_takes_for_one_file_are_refused(tmp_path, monkeypatch):
+    outputs = [Output(str(tmp_path / "Zelle \u00e4.csv")), Output(str(tmp_path / "zelle a\u0308.CSV"), "figures")]
+    check_outputs(outputs, [])
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(InputError, match="given for two outputs"):
+        check_outputs(outputs, [])
+
+
+def test_an_image_and_labels_whose_accents_are_written_otherwise_are_a_pair():
+    assert core_name("Zelle_\u00e4.nrrd") == core_name("Zelle_a\u0308_seg.nrrd")
+
+
+def test_a_header_of_windows_finds_its_voxels(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.raw").touch()
+    assert beside(tmp_path / "a.mhd", r"data\a.raw") == tmp_path / "data" / "a.raw"
+    with pytest.raises(FileError, match="lies outside"):
+        beside(tmp_path / "data" / "b.mhd", r"..\a.raw")
 
 
 # ---- packages and the browser ------------------------------------------------------------------------------------

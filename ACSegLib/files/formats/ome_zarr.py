@@ -249,11 +249,12 @@ def write(content: Content, path: Path) -> list[str]:
     axes: list[dict[str, str]] = [{"name": letter, "type": "space"} for letter in "zyx"]
     if content.geometry.unit != "px":
         axes = [{**axis, "unit": _UNIT_NAMES[content.geometry.unit]} for axis in axes]
-    group.attrs["multiscales"] = [{"version": "0.4", "name": "labels" if labels else "image", "axes": axes,
-                                   "datasets": datasets, "type": "nearest" if labels else "mean"}]  # fmt: skip
-    group.attrs[record.KEY] = json.loads(record.dumps(content))
+    image = {"version": "0.4", "name": "labels" if labels else "image", "axes": axes, "datasets": datasets}
+    attributes: Json = {"multiscales": [{**image, "type": "nearest" if labels else "mean"}]}
+    attributes[record.KEY] = json.loads(record.dumps(content))
     if content.segments is not None:
-        group.attrs["image-label"] = _label_table(content.segments)
+        attributes["image-label"] = _label_table(content.segments)
+    group.attrs.put(attributes)  # at once: each time, Zarr replaces files, which Windows refuses now and then
     return content.lost_rotation(NAME)
 
 

@@ -18,7 +18,7 @@ def pretrained_model() -> Path:
     """Path of the pretrained model: cytoplasm = 1, bead = 2.
 
     It lies in Resources/Models beside ACSegLib in a source checkout and among Slicer's scripted modules, and in
-    share/acseg/models of a Python installation.
+    share/acseg/models of a Python installation, or of the user where pip may not write in that.
 
     Raises
     ------
@@ -26,8 +26,8 @@ def pretrained_model() -> Path:
         If the installation lacks it.
     """
     beside = Path(__file__).resolve().parents[3] / "Resources" / "Models" / NAME
-    installed = Path(sysconfig.get_path("data")) / "share" / "acseg" / "models" / NAME
-    for path in (beside, installed):
+    data = (sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user")))
+    for path in (beside, *(Path(place) / "share" / "acseg" / "models" / NAME for place in data)):
         if path.is_file():
             return path
     raise FileError(f"the pretrained model of ACSeg is missing ({beside}); install ACSeg again, or give a model: -m.")

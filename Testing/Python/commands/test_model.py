@@ -91,7 +91,7 @@ def test_info_of_the_shipped_model_tells_of_its_refinement_network_in_the_words_
     assert json.loads(capsys.readouterr().out)["results"]["card"]["surface"]["grid"].endswith("of the main network")
 
 
-@pytest.mark.parametrize("place", ["beside", "installed", "missing"])
+@pytest.mark.parametrize("place", ["beside", "installed", "of the user", "missing"])
 def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, monkeypatch):
     import sysconfig
 
@@ -100,8 +100,10 @@ def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, m
 
     source = tmp_path / "lib" / "ACSegLib" / "network" / "model" / "pretrained.py"
     monkeypatch.setattr(pretrained, "__file__", str(source))
-    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "python"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name, scheme="python": str(tmp_path / scheme))
+    monkeypatch.setattr(sysconfig, "get_preferred_scheme", lambda key: key)
     folder = {"beside": tmp_path / "lib" / "Resources" / "Models", "installed": tmp_path / "python/share/acseg/models"}
+    folder["of the user"] = tmp_path / "user/share/acseg/models"
     if place == "missing":
         with pytest.raises(FileError, match="install ACSeg again"):
             pretrained.pretrained_model()
