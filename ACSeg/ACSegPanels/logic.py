@@ -457,11 +457,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             "segmentation": pack_segmentation(labels, "labels", arrays),
             "volume": pack_volume(volume_from_node(volumeNode), "image", arrays) if volumeNode is not None else None,
         }
-        name = f"{segmentationNode.GetName()} measurements"
+        name, volumeName = f"{segmentationNode.GetName()} measurements", grid.GetName()
 
         def finish(reply: Reply) -> Any:
             self.lastNotes = _named([*notes, *reply.message["notes"]], onDone)
-            node = writeTable(reply.message["rows"], tableNode, name)
+            node = writeTable([{"volume_name": volumeName, **row} for row in reply.message["rows"]], tableNode, name)
             titleColumns(node)
             tell_source(node, segmentationNode)
             return node

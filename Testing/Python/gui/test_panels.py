@@ -476,6 +476,8 @@ def test_measure_table_chart_and_export(module, tmp_path):
 
     from standin.application import _Plots
 
+    from ACSegLib.commands.main import main
+
     volume, node = labelled(1)
     volume.SetAttribute("ACSeg.LengthUnit", "um")
     module.parameters.measureSegmentation = node
@@ -499,6 +501,9 @@ def test_measure_table_chart_and_export(module, tmp_path):
     for name in ("figures.csv", "figures.xlsx"):
         panel.export(str(tmp_path / name))
         assert (tmp_path / name).stat().st_size > 100, panel.ui.measureMessage.text
+        report = tmp_path / "report.html"
+        assert main(["report", "--cells", str(tmp_path / name), "-o", str(report)]) == 0
+        assert "cell 1" in report.read_text(encoding="utf-8"), "the report names the volume"
     with open(tmp_path / "figures.csv", encoding="utf-8") as stream:
         assert float(next(csv.DictReader(stream))["volume"]) == pytest.approx(expected)
 
