@@ -12,7 +12,11 @@ has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modul
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.version_info < (3, 10):  # noqa: UP036 - pip refuses such a Python; Slicer, which loads the files, does not
+    raise ImportError("ACSeg needs Python 3.10 or later; in Slicer: version 5.10 or later.")
 
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress

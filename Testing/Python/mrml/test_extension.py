@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+import runpy
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,13 @@ def test_repository_is_small():
     names = subprocess.run(["git", "ls-files", "-z"], capture_output=True, cwd=ROOT, timeout=120, check=True).stdout
     tree = sum((ROOT / name).stat().st_size for name in names.decode().strip("\0").split("\0"))
     assert len(history.stdout) + tree < 95 * 1024**2
+
+
+def test_a_slicer_with_an_older_python_is_told_the_version_to_take(monkeypatch):
+    """Slicer 5.8 has Python 3.9, and loads the files of a source checkout all the same."""
+    monkeypatch.setattr(sys, "version_info", (3, 9, 10))
+    with pytest.raises(ImportError, match=r"version 5\.10 or later"):
+        runpy.run_path(str(ROOT / "ACSegLib" / "__init__.py"))
 
 
 def module_scripts():
