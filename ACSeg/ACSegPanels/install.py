@@ -22,7 +22,8 @@ import slicer
 from slicer.i18n import tr as _
 
 _COMPUTE = ["numba>=0.59", "psutil>=5.9", "pynrrd>=1.0"]
-_FILES = ["h5py>=3.8", "mrcfile>=1.5", "tifffile>=2023.7", "nibabel>=5.0", "pydicom>=2.4", "zarr>=3.0"]
+_TIFF = ["tifffile>=2023.7", "imagecodecs>=2023.7"]  # the second for LZW, which Fiji writes, and JPEG
+_FILES = ["h5py>=3.8", "mrcfile>=1.5", *_TIFF, "nibabel>=5.0", "pydicom>=2.4", "zarr>=3.0"]
 
 #: Packages of each step, beyond what Slicer has; the bounds are those of pyproject.toml.
 REQUIREMENTS: dict[str, list[str]] = {

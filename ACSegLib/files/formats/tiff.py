@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,24 @@ def recognises(path: Path, head: bytes) -> bool:
     return head[:4] in _MAGIC and head[128:132] != b"DICM"
 
 
-def read(path: Path, request: Request) -> Content:
-    """Read one series as a volume; voxel size and unit from the metadata of the same image."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file; a compression that tifffile cannot read alone raises a ModuleNotFoundError of the package for it."""
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    try:
+        with tifffile.TiffFile(path) as file:
+            yield file
+    except (ImportError, ValueError) as error:  # it names imagecodecs, or a module that only a later Python has
+        wanted = "imagecodecs" in str(error) or getattr(error, "name", "") == "compression"
+        if wanted and importlib.util.find_spec("imagecodecs") is None:
+            raise ModuleNotFoundError(f"{path}: its compression needs imagecodecs.", name="imagecodecs") from error
+        raise
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read one series as a volume; voxel size and unit from the metadata of the same image."""
+    with _opened(path) as file:
         _require_whole_chain(file, path)
         number, notes = _chosen(file, request.dataset, path)
         pages = tiff_pages.stack_of(file, number, path) if request.dataset is None else None
@@ -100,9 +115,7 @@ def _notes_on_values(file: Any, page: Any) -> list[str]:
 
 def inventory(path: Path) -> list[Part]:
     """List the images of the file, and their resolution levels."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         _require_whole_chain(file, path)
         if tiff_pages.stack_of(file, _chosen(file, None, path)[0], path):
             return []
@@ -232,17 +245,13 @@ def _unescaped_xml(text: str) -> str:
 
 def read_slice(path: Path) -> np.ndarray:
     """Read a TIFF that holds one slice, in the axes of the file and with the values that ImageJ shows."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         return tiff_metadata.calibrated(native(file.asarray()), file)
 
 
 def geometry_of_slice(path: Path) -> tuple[Geometry, list[str]]:
     """Voxel size and unit of a TIFF that holds one slice, and notes on them and on the values."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         images = tiff_metadata.ome_images(file.ome_metadata or "") if file.is_ome else []
         sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
         found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))

@@ -1,5 +1,8 @@
 """TIFF, ImageJ TIFF and OME-TIFF against tifffile, hand-set metadata and ITK."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -332,3 +335,17 @@ def test_a_voxel_size_set_in_another_program_wins(tmp_path):
     found = open_segmentation(tmp_path / "b.tif")
     assert found.geometry == Geometry((0.5, 0.5, 3.0), unit="um")
     assert found.segments == labels().segments
+
+
+def test_a_compression_that_tifffile_cannot_read_alone_names_the_package_for_it(tmp_path):
+    """Not a damaged file: Slicer has no imagecodecs before ACSeg installs it, and Fiji writes LZW."""
+    tifffile.imwrite(tmp_path / "a.tif", numbers("u1", (5, 16, 16)), compression="jpeg")
+    code = (
+        "import sys; sys.modules['imagecodecs'] = None\n"
+        "from ACSegLib.files import open_volume\n"
+        "try: open_volume(sys.argv[1])\n"
+        "except ImportError as error: print(error.name)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["imagecodecs"]
