@@ -204,6 +204,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "it to a straight grid first."
         ),
         _("{0}: its axis order (mapc, mapr, maps) is {1}, which must be 1, 2 and 3 in some order; correct the header."),
+        _("{0}: its compression needs imagecodecs."),
         _("{0}: its compression {1} is unknown; save it uncompressed in Amira."),
         _("{0}: its data file {1} is missing; put both in one folder."),
         _(
