@@ -172,7 +172,8 @@ class Autosave:
         _write(self.path, {"state.json": json.dumps(values).encode(), **dict(sorted(self._planes.items()))})
         for old in self._uncertainty_files():
             if old != self._uncertainty_file(self._token):
-                old.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another program looks at it; the next time it is removed
+                    old.unlink()
 
     def _pack_baseline(self, work: Work, changed: Iterable[int]) -> None:
         """Keep those planes of the labels before the first edit that are others now."""

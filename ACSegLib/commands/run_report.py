@@ -35,10 +35,11 @@ def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: N
     """
     digest = hashlib.sha256()
     path = Path(path)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if file != path:
-            digest.update(str(file.relative_to(path)).encode(errors="surrogateescape"))
+    names = {"": path}
+    if not path.is_file():
+        names = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
+    for name, file in sorted(names.items()):
+        digest.update(name.encode(errors="surrogateescape"))
         with open(file, "rb") as stream:
             while block := stream.read(1 << 23):
                 check()

@@ -147,7 +147,7 @@ def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path)
         raise truncated(path, most, count * dtype.itemsize)
     on_disk = lazy.wanted(shape, dtype)
     if on_disk and available is not None and dtype.isnative:
-        return np.memmap(stream, dtype, "c", stream.tell(), tuple(shape))
+        return lazy.mapped(stream, dtype, stream.tell(), shape)
     array = lazy.scratch((count,), dtype) if on_disk else np.empty(count, dtype)
     view, filled = array.view(np.uint8).data, 0
     while filled < len(view):

@@ -19,6 +19,8 @@ import numpy as np
 from ACSegLib.errors import MemoryLimitError
 
 _BLOCK_BYTES = 64 << 20
+#: Windows' error for a paging file that is too small.
+_COMMITMENT_LIMIT = 1455
 _limit: ContextVar[int | None] = ContextVar("lazy_limit", default=None)
 
 
@@ -50,6 +52,19 @@ def scratch(shape: Sequence[int], dtype: Any, folder: str | os.PathLike[str] | N
     require_room(size, folder)
     with tempfile.TemporaryFile(prefix="acseg-", dir=folder) as stream:
         return np.memmap(stream, dtype, "w+", shape=tuple(shape))
+
+
+def mapped(file: Any, dtype: Any, offset: int, shape: Sequence[int]) -> np.ndarray:
+    """Map voxels of a file such that writing changes the array alone.
+
+    Windows reserves memory for all of them. Where it has too little, they are mapped for reading only.
+    """
+    try:
+        return np.memmap(file, dtype, "c", offset, tuple(shape))
+    except OSError as error:
+        if getattr(error, "winerror", None) != _COMMITMENT_LIMIT:
+            raise
+        return np.memmap(file, dtype, "r", offset, tuple(shape))
 
 
 def empty(shape: Sequence[int], dtype: Any) -> np.ndarray:

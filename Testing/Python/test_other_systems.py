@@ -24,10 +24,9 @@ from ACSegLib.commands.main import main
 from ACSegLib.commands.outputs import Output, check_outputs
 from ACSegLib.commands.pairs import core_name
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError, explain, is_broken_pipe
-from ACSegLib.files import atomic, plain_paths, save_segmentation
+from ACSegLib.files import atomic, lazy, plain_paths, save_segmentation
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
 from ACSegLib.files.content import beside
-from ACSegLib.files.lazy import is_mapped
 from ACSegLib.files.names import as_file_name, path_from, unfit_for_windows
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import CancelFlag, LineWriter, Progress, cancel_on_signals
@@ -298,7 +297,7 @@ def test_data_of_a_training_on_the_disk_leave_nothing_behind(tmp_path):
 
     array = np.arange(24.0).reshape(2, 3, 4)
     kept = _on_disk(array, tmp_path)
-    assert is_mapped(kept)
+    assert lazy.is_mapped(kept)
     assert np.array_equal(kept, array)
     del kept
     assert list(tmp_path.iterdir()) == []
@@ -408,6 +407,23 @@ def test_a_clone_of_the_repository_fits_on_other_systems():
     names = listed.stdout.decode("utf-8").rstrip("\0").split("\0")
     assert len({name.casefold() for name in names}) == len(names)
     assert not [name for name in names if any(map(unfit_for_windows, name.split("/"))) or not name.isascii()]
+
+
+def test_an_image_for_which_windows_reserves_no_memory_is_mapped_for_reading(tmp_path, monkeypatch):
+    np.arange(24.0).tofile(tmp_path / "a.raw")
+    memmap, modes = np.memmap, []
+
+    def refuse(file, dtype, mode, *place):
+        modes.append(mode)
+        if mode == "c":
+            error = OSError(errno.EINVAL, "The paging file is too small for this operation to complete")
+            error.winerror = 1455
+            raise error
+        return memmap(file, dtype, mode, *place)
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    assert lazy.mapped(tmp_path / "a.raw", float, 8, (3, 4)).sum() == sum(range(1, 13))
+    assert modes == ["c", "r"]
 
 
 def test_outputs_that_macos_takes_for_one_file_are_refused(tmp_path, monkeypatch):

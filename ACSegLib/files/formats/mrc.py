@@ -112,7 +112,7 @@ def _mapped(path: Path) -> tuple[np.ndarray, Any, _Extended] | None:
         return None
     if path.stat().st_size < offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
         _refuse(path, header)
-    return np.memmap(path, dtype, "c", offset, shape), header, extended
+    return lazy.mapped(path, dtype, offset, shape), header, extended
 
 
 def _read(path: Path) -> tuple[np.ndarray, Any, _Extended]:

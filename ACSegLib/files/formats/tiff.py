@@ -218,7 +218,7 @@ def _voxels(path: Path, series: Any) -> np.ndarray:
         series.dataoffset is not None and np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder).isnative
     )
     if plain:
-        return np.memmap(path, series.dtype, "c", series.dataoffset, series.shape)
+        return lazy.mapped(path, series.dtype, series.dataoffset, series.shape)
     return series.asarray(out=lazy.scratch(series.shape, series.dtype))
 
 
