@@ -88,7 +88,7 @@ class Folder:
         """What is below a folder: path, kind ("" for other files) and bytes."""
         try:
             items = sorted(os.scandir(folder), key=lambda item: item.name)
-        except PermissionError:  # a folder of somebody else is listed as empty
+        except OSError:  # of somebody else, or behind a link that leads nowhere: it is listed as empty
             return
         slices = [item for item in items if item.name.lower().endswith(_SLICES)]
         if len(slices) >= _MIN_SLICES and depth:

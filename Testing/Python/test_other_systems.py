@@ -391,13 +391,19 @@ def test_no_module_of_one_system_is_imported_before_it_is_known_to_be_there():
     here_alone = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "msvcrt", "winreg", "_winapi"}
     imported = [
         f"{path.relative_to(ROOT)}: {alias.name}"
-        for path in SOURCES
+        for path in [*SOURCES, *(ROOT / "Testing" / "Python").rglob("*.py")]
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in [*node.names, ast.alias(getattr(node, "module", None) or "")]
         if alias.name in here_alone
     ]
     assert not imported
+
+
+def test_slicer_reads_the_descriptions_of_cli_modules_in_any_code_page():
+    descriptions = list((ROOT / "ACSeg" / "CLI").rglob("*.xml"))
+    assert descriptions
+    assert all(path.read_bytes().isascii() for path in descriptions)
 
 
 def test_a_clone_of_the_repository_fits_on_other_systems():
@@ -508,3 +514,4 @@ def test_a_port_is_not_shared_where_windows_would(monkeypatch):
     with _socket(0) as bound:
         assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+        assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
