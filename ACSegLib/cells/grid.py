@@ -11,7 +11,7 @@ import numpy as np
 from ACSegLib.masks import Box, at_borders, bounding_box
 
 #: Voxels of the grid at most; larger masks are reduced by whole numbers.
-_MAX_VOXELS = 1 << 24
+MAX_VOXELS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class WorkGrid:
         box = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(inner, mask.shape, strict=True))
         sides = [s.stop - s.start for s in box]
         factors = [1, 1, 1]
-        while math.prod(-(-n // f) for n, f in zip(sides, factors, strict=True)) > _MAX_VOXELS:
+        while math.prod(-(-n // f) for n, f in zip(sides, factors, strict=True)) > MAX_VOXELS:
             blocks = [f * s for f, s in zip(factors, spacing, strict=True)]
             free = [axis for axis in range(3) if sides[axis] >= 8 * (factors[axis] + 1)] or [0, 1, 2]
             finest = min(blocks[axis] for axis in free)

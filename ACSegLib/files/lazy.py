@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -109,13 +110,18 @@ def blocks(array: Any) -> Iterator[np.ndarray]:
         yield array[tuple(slice(a, a + step) for a, step in zip(corner, steps, strict=True))]
 
 
+def step_to(shape: Sequence[int], voxels: int) -> int:
+    """Along each axis, the n of every n-th voxel that gives about so many in all."""
+    return max(1, round((math.prod(shape) / voxels) ** (1 / 3)))
+
+
 def every_nth(array: Any, voxels: int, check: Callable[[], None] = lambda: None) -> np.ndarray:
     """Give every n-th voxel along each axis of a 3D array, about so many in all.
 
     An array in memory gives a view. Of one on the disk each block is read once, and `check` is called after it, which
     may raise `Cancelled`.
     """
-    step = max(1, round((int(np.prod(array.shape, dtype=np.int64)) / voxels) ** (1 / 3)))
+    step = step_to(array.shape, voxels)
     if isinstance(array, np.ndarray) and not is_mapped(array):
         return array[::step, ::step, ::step]
     sample = np.empty([-(-n // step) for n in array.shape], array.dtype)

@@ -20,15 +20,16 @@ from ACSegLib.json_values import Json
 from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
-from ACSegLib.workflows.split import SplitRequest, run_split
+from ACSegLib.workflows.split import SplitRequest, bytes_to_split, run_split
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.predict.inference import Prediction, PredictionSettings
+    from ACSegLib.network.predict.report import PredictionReport
 
 _DATA = ("volume", "model")
-#: Bytes per voxel to clean labels: the labels twice, masks, components.
-_BYTES_TO_CLEAN = 8
+#: Bytes per voxel to clean labels: the labels twice, masks; and components, of which islands are removed.
+_BYTES_TO_CLEAN, _BYTES_TO_COUNT = 3, 2
 #: Compiled loops that a prediction comes to late.
 _LOOPS = (
     "ACSegLib.network.predict.interpolation_kernels",
@@ -170,6 +171,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         prediction.report.notes.append("no cell was found, so that there is none to split")
     elif request.cells:
         whole = SplitRequest(labels=segmentation, volume=request.volume, outlines="predicted")
+        _add_estimate(prediction.report, sum(layer.nbytes for layer in segmentation.layers) + bytes_to_split(whole))
         split = run_split(whole, stages.split)
         segmentation = split.segmentation
         prediction.report.notes += split.notes
@@ -295,14 +297,21 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
         else:
             holes = dict.fromkeys(whole, math.inf)
     if request.largest or request.islands or holes:
-        needed = _BYTES_TO_CLEAN * math.prod(segmentation.shape)
-        prediction.report.estimated_memory_bytes = max(prediction.report.estimated_memory_bytes or 0, needed)
+        each = _BYTES_TO_CLEAN + (_BYTES_TO_COUNT if request.largest or request.islands else 0)
+        _add_estimate(prediction.report, each * math.prod(segmentation.shape))
     if request.largest:
         almost = math.nextafter(1.0, 0.0)
         segmentation = clean(segmentation, islands={key: almost for key in request.largest}, progress=progress)
     if request.islands or holes:
         segmentation = clean(segmentation, islands=request.islands or None, holes=holes, progress=progress)
     return segmentation
+
+
+def _add_estimate(report: PredictionReport, needed: int) -> None:
+    """Take a later stage into account, which needs so many bytes beside what is kept."""
+    from ACSegLib.network.predict.memory import KEPT_BYTES
+
+    report.estimated_memory_bytes = max(report.estimated_memory_bytes or 0, KEPT_BYTES + needed)
 
 
 def _removed(before: Segmentation, after: Segmentation, request: PredictRequest) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ACSegLib.cells.segments import SegmentCells
 
 _DATA = ("labels", "volume", "seeds")
+#: Bytes per voxel of a segment's box: of the grid on which its regions are found and merged, and to place its cells.
+_BYTES_OF_REGIONS, _BYTES_TO_PLACE = 86, 33
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -174,6 +177,18 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
     cells = with_labelled_slices(with_cells(labels, found, progress.check), stored_slices(labels)[0])
     sizes = dict(zip(distinct_names([i.segment for i in found]), (i.cells.sizes.tolist() for i in found), strict=True))
     return SplitOutcome(cells, {name: len(voxels) for name, voxels in sizes.items()}, sizes, notes)
+
+
+def bytes_to_split(request: SplitRequest) -> int:
+    """Bytes that `run_split` takes beside labels and image, estimated from the box of the largest segment."""
+    from ACSegLib.cells.grid import MAX_VOXELS
+    from ACSegLib.cells.segments import segments_of_cells
+    from ACSegLib.masks import value_box
+
+    labels = request.labels
+    boxes = [value_box(labels.layers[s.layer], s.value) for s in segments_of_cells(labels, request.segments)]
+    largest = max((math.prod(side.stop - side.start for side in box) for box in boxes if box), default=0)
+    return max(_BYTES_OF_REGIONS * min(largest, MAX_VOXELS), _BYTES_TO_PLACE * largest)
 
 
 def find_cells(request: SplitRequest, progress: Progress | None = None) -> list[SegmentCells]:

@@ -52,14 +52,14 @@ BACKGROUND_LEAD = 1.5
 #: Largest error of a probability.
 TOLERANCE = 1e-2
 
-#: Bytes per voxel to find the seeds: labels, masks, components, seeds.
-BYTES_TO_PREPARE = 10
+#: Bytes per voxel while the walk is prepared and runs (labels, and seeds or what is free), and once the labels are new.
+BYTES_HELD, BYTES_TO_LABEL = 2, 3
 
-#: Bytes per voxel while the walk runs, and per voxel of a slab that is read.
-BYTES_HELD, BYTES_OF_SLAB = 6, 20
+#: Bytes per voxel of a slab whose seeds are found, or which is read; and per voxel of the band that was read.
+BYTES_OF_SLAB, BYTES_READ = 30, 80
 
 #: Bytes per free voxel of the walk, and those that each class adds.
-BYTES_TO_WALK, BYTES_PER_CLASS = 64, 20
+BYTES_TO_WALK, BYTES_PER_CLASS = 92, 20
 
 
 def refine_by_walk(
@@ -94,7 +94,8 @@ def refine_by_walk(
     MemoryLimitError
         If seeds or walk do not fit in memory.
     """
-    from ACSegLib.network.predict.working_probabilities import channels_within
+    from ACSegLib.network.predict.memory import KEPT_BYTES
+    from ACSegLib.network.predict.working_probabilities import InterpolatedChannel, channels_within
     from ACSegLib.postprocess.thin_structures import REACH
 
     require_exclusive(model)
@@ -125,11 +126,12 @@ def refine_by_walk(
     if len(present) < 2 or box is None:
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return replace(prediction, report=report)
-    needed = BYTES_HELD * labels.size + BYTES_OF_SLAB * min(labels.size, SLAB_VOXELS)
-    needed += count * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present))
+    reading = bytes_to_prepare(labels.size) + count * BYTES_READ
+    walking = BYTES_HELD * labels.size + count * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present))
+    needed = max(reading, walking, BYTES_TO_LABEL * labels.size)
     _require_memory(needed, memory_limit)
-    needed = max(needed, BYTES_TO_PREPARE * labels.size, report.estimated_memory_bytes or 0)
-    report.estimated_memory_bytes = needed
+    needed += KEPT_BYTES + sum(p.working.nbytes for p in probabilities if isinstance(p, InterpolatedChannel))
+    report.estimated_memory_bytes = max(needed, report.estimated_memory_bytes or 0)
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     inner = channels_within(probabilities, box)
@@ -176,7 +178,12 @@ def require_exclusive(model: Model) -> None:
 
 def require_memory_to_prepare(voxels: int, limit: int | None = None) -> None:
     """Raise MemoryLimitError if not even the seeds of a walk over so many voxels fit in memory."""
-    _require_memory(voxels * BYTES_TO_PREPARE, limit)
+    _require_memory(bytes_to_prepare(voxels), limit)
+
+
+def bytes_to_prepare(voxels: int) -> int:
+    """Bytes to find the seeds of a walk, and to read the image along the surface."""
+    return BYTES_HELD * voxels + BYTES_OF_SLAB * min(voxels, SLAB_VOXELS)
 
 
 def _require_memory(needed: int, limit: int | None) -> None:

@@ -38,7 +38,7 @@ SPACING_TOLERANCE = 0.02
 #: Patch of a model whose file does not state its own.
 DEFAULT_PATCH = (64, 64, 64)
 #: Voxels of an image that its statistics are measured on.
-_SAMPLE_VOXELS = 4_000_000
+SAMPLE_VOXELS = 4_000_000
 #: Voxels along an axis that no image reaches; a model file that asks for more is damaged.
 MAX_SIDE = 65536
 _KINDS = ("volume", "fixed", "none", "matched")
@@ -263,7 +263,7 @@ def intensity_statistics(
     InputError
         If no voxel is finite.
     """
-    sample = every_nth(array, _SAMPLE_VOXELS, check)
+    sample = every_nth(array, SAMPLE_VOXELS, check)
     padding = find_padding(sample)
     return replace(_measured(sample[~padding.where(sample)] if padding else sample, percentiles), padding=padding)
 
@@ -292,7 +292,7 @@ def statistics_for(
         return replace(normalisation.statistics, padding=padding_of(array, check))
     if normalisation.kind == "volume":
         return intensity_statistics(array, normalisation.percentiles, check)
-    return _matched_statistics(every_nth(array, _SAMPLE_VOXELS, check), normalisation.target)
+    return _matched_statistics(every_nth(array, SAMPLE_VOXELS, check), normalisation.target)
 
 
 def _matched_statistics(sample: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:

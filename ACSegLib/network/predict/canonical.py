@@ -91,19 +91,18 @@ def run_canonical(
         notes.append(note_on_no_cell(reason, settings.contrast))
     else:
         notes += told + notes_on_unknown_images(entropy)
-    needed = [memory.bytes_to_read(grid), memory.bytes_to_turn(image.size, model.spec) + first.needed]
+    inferring = memory.bytes_to_turn(image.size, model.spec) + first.needed
+    needed = [memory.bytes_to_examine(array.shape), memory.bytes_to_read(grid)]
     if finer is not None and not reason:
         stages.correct(0.0, "bringing the result to a finer grid")
         orientation = canonical_orientation(direction * image)
         coarse, grid = grid, finer
-        image = orientation.apply(direction * read_whole(grid, array, normalise, progress))
+        image = np.ascontiguousarray(orientation.apply(direction * read_whole(grid, array, normalise, progress)))
         stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
         stages.correct.check()
         is_finer = grid.shape != coarse.shape
-        turned, regions = correct_surface(
-            np.ascontiguousarray(image), turned, model, settings, stages.correct, is_finer
-        )
+        turned, regions = correct_surface(image, turned, model, settings, stages.correct, is_finer)
         probabilities = np.ascontiguousarray(orientation.undo(turned))
         correcting = bytes_to_correct_surface(image.size, model, used.name, used.precision)
         needed += [memory.bytes_to_read(grid), correcting]
@@ -117,7 +116,7 @@ def run_canonical(
         stages.postprocess.check()
         sink.take(probabilities[:, start : start + planes])
     sink.finish(stages.postprocess)
-    return Run(job, sink, used, first.tiling, grid, max(needed), regions)
+    return Run(job, sink, used, first.tiling, grid, max(inferring, memory.KEPT_BYTES + max(needed)), regions)
 
 
 def _background_alone(probabilities: np.ndarray) -> np.ndarray:

@@ -97,9 +97,10 @@ def find_surroundings(
     check()
     if not vacuum.any() or medium >= MAX_MEDIUM:
         return Surroundings()
+    del smooth, dark
     near = within_distance(labelled, (1, 1, 1), AWAY, check=check) if labelled.any() else labelled
-    contrast = (scaled - medium) / (1 - medium)
-    surely = binary_erosion((np.abs(contrast) < SURELY_MEDIUM) & ~vacuum & ~near & unlabelled)
+    surely = binary_erosion((np.abs((scaled - medium) / (1 - medium)) < SURELY_MEDIUM) & ~vacuum & ~near & unlabelled)
+    del near
     check()
     if np.count_nonzero(surely) < MIN_VOXELS:
         return Surroundings(medium)

@@ -399,7 +399,7 @@ def test_voxels_that_are_longer_along_an_axis_count_as_long():
 
 def test_a_coarser_grid_finds_the_same_cells(monkeypatch):
     fine = split_mask(TWO > 0)
-    monkeypatch.setattr("ACSegLib.cells.grid._MAX_VOXELS", TWO.size // 8)
+    monkeypatch.setattr("ACSegLib.cells.grid.MAX_VOXELS", TWO.size // 8)
     coarse = split_mask(TWO > 0, np.where(TWO, 5.0, 0.0))
     assert WorkGrid.around(TWO > 0, (1, 1, 1)).voxels_of_block == 8
     assert len(coarse.sizes) == 2

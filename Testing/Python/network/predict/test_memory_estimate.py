@@ -18,13 +18,12 @@ from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
 
 ROOT = Path(__file__).resolve().parents[4]
-#: Prints estimate and peak in bytes. Mapped pages do not count, and neither do libraries that are loaded before.
+#: Prints estimate and peak in bytes, of one thread. Mapped pages do not count, and neither does what a first prediction
+#: loads and compiles.
 PROGRAM = """
 import importlib, json, os, sys, threading
 import numpy as np
-import scipy.ndimage, scipy.sparse
-import ACSegLib.distance_kernels
-import ACSegLib.fill.walk.sparse_kernels
+from ACSegLib.compute import limited_threads, share_freed_memory
 from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
@@ -35,10 +34,19 @@ def used():
 
 backend, size = sys.argv[1], int(sys.argv[2])
 importlib.import_module({"openvino": "openvino", "pytorch": "torch"}[backend])
-away = np.linalg.norm(np.mgrid[:size, :size, :size].astype(np.float32) - (size - 1) / 2, axis=0)
-image = np.where(away < size / 8, 0.3, 0.1) + np.random.default_rng(0).normal(0, 0.02, (size,) * 3)
-volume, model = Volume(image.astype(np.float32)), open_model()
-del away, image
+
+def ball(shape):
+    away = np.linalg.norm(np.indices(shape).T.astype(np.float32) - (np.array(shape) - 1) / 2, axis=-1).T
+    image = np.where(away < min(shape) / 8, 0.3, 0.1) + np.random.default_rng(0).normal(0, 0.02, shape)
+    return Volume(image.astype(np.float32))
+
+def predicted(volume):
+    with limited_threads(1):
+        return run(PredictRequest(volume=volume, model=model, backend=backend)).report
+
+share_freed_memory()
+volume, model = ball((size,) * 3), open_model()
+predicted(ball((48, 48, 180)))  # which is walked, too
 before = peak = used()
 done = threading.Event()
 
@@ -49,7 +57,7 @@ def watch():
 
 watcher = threading.Thread(target=watch)
 watcher.start()
-report = run(PredictRequest(volume=volume, model=model, backend=backend)).report
+report = predicted(volume)
 done.set()
 watcher.join()
 print(json.dumps([report.estimated_memory_bytes, peak - before, report.surface_regions, report.walk_unsure_part]))
@@ -76,7 +84,7 @@ def test_estimate_is_near_the_peak_of_a_new_process(model, backend, size):
     estimated, measured, regions, walked = json.loads(ran.stdout.splitlines()[-1])
     assert regions
     assert (walked is not None) == (size > 160)
-    assert 0.6 < measured / estimated < 1.4
+    assert 0.6 < measured / estimated < 1.05
 
 
 def test_a_limit_leaves_out_the_refinement_network_and_says_so(model):

@@ -13,7 +13,7 @@ from ACSegLib.network.predict import canonical
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
-from ACSegLib.workflows.walk_refinement import BYTES_TO_PREPARE
+from ACSegLib.workflows.walk_refinement import bytes_to_prepare
 
 
 def test_an_image_too_large_to_refine_keeps_no_probabilities(monkeypatch):
@@ -23,7 +23,7 @@ def test_an_image_too_large_to_refine_keeps_no_probabilities(monkeypatch):
     refined = run(PredictRequest(volume=volume, model=model))
     assert (refined.probabilities, refined.report.walk_band_voxels) == (None, 3)
     assert len(refined.interpolated) == 3
-    monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda *_: 24**3 * BYTES_TO_PREPARE - 1)
+    monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda *_: bytes_to_prepare(24**3) - 1)
     found = run(PredictRequest(volume=volume, model=model))
     assert (found.probabilities, found.interpolated, found.report.walk_band_voxels) == (None, None, None)
     assert [note for note in found.report.notes if note.startswith("the surface was not refined: the walk needs")]
