@@ -29,6 +29,9 @@ PATIENCE = 0.6
 #: Seconds after that in which it is ended from here: it may be in a call that holds the interpreter.
 GRACE = 0.3
 
+#: Bytes of the log in which the reason of an end is looked for.
+_LAST_BYTES = 4096
+
 #: Seconds that one `Job.poll` may use to hand over arrays.
 _WRITING = 0.02
 
@@ -170,7 +173,7 @@ class Worker:
             and self._process
             and (code := self._process.poll()) is not None
         ):
-            self._lost(explain_end(code))
+            self._lost(explain_end(code, self._end_of_log()))
 
     def replace(self, reason: str) -> None:
         """End the process at once; jobs that it has not finished end with `reason` as their error."""
@@ -214,6 +217,16 @@ class Worker:
         number, self._log_path = make_log(self._temporary)
         self._log = open(number, "ab", buffering=0)  # noqa: SIM115 - it is kept open for the processes to come
         return self._log
+
+    def _end_of_log(self) -> str:
+        """The last lines of the log."""
+        assert self._log_path is not None
+        try:
+            with open(self._log_path, "rb") as stream:
+                stream.seek(max(0, stream.seek(0, 2) - _LAST_BYTES))
+                return stream.read().decode("utf-8", errors="replace")
+        except OSError:  # somebody has removed it
+            return ""
 
     def release(self, number: int) -> None:
         """A job has ended."""

@@ -22,6 +22,8 @@ RESTARTED = "The worker process had to be restarted, since other work did not st
 #: Keeps Windows from showing a console for a process.
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
+#: What PythonSlicer, a launcher, writes to the log where its interpreter was ended or crashed; its own exit code is 1.
+_CRASHED = "exit abnormally"
 #: Exit codes of a process that the system ended, by a signal or as a shell tells it; on Windows those of a process that
 #: got no memory (STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT).
 _KILLED = {-9, 137, 0xC0000017, 0xC000012D}
@@ -98,10 +100,16 @@ def end_family(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def explain_end(code: int | None) -> str:
-    """Say why a process ended that should have gone on."""
+def explain_end(code: int | None, log: str = "") -> str:
+    """Say why a process ended that should have gone on; its log tells what became of the child of a launcher."""
     if code is not None and sys.platform == "win32":
         code &= 0xFFFFFFFF  # a launcher gives the code of its child with a sign
+    if code == 1 and _CRASHED in log:
+        return (
+            "The worker process crashed, or was ended by the system because memory ran out: close other programs, crop "
+            "the volume, choose smaller patches, or use another device. Its last lines are in the log. The scene is "
+            "not affected."
+        )
     if code in _KILLED:
         return (
             "The worker process was ended by the system, most likely because memory ran out: close other programs, "

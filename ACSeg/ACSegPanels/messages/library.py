@@ -45,6 +45,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("ROI {0} has no size; place it around the object, or choose no box."),
         _("ROI {0} holds no voxel of volume {1}; move it there."),
         _(
+            "The worker process crashed, or was ended by the system because memory ran out: close other programs, "
+            "crop the volume, choose smaller patches, or use another device. Its last lines are in the log. The "
+            "scene is not affected."
+        ),
+        _(
             "The worker process ended unexpectedly (exit code {0}); its last lines are in the log. The scene is not "
             "affected."
         ),

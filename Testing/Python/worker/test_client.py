@@ -162,6 +162,25 @@ def test_a_process_that_dies_is_told_and_the_next_work_starts_another(worker, fo
     assert follow(worker.run("echo", {}))[-1].kind == "done"
 
 
+LAUNCHER = """
+import subprocess, sys
+code = subprocess.call(sys.argv[1:])
+if code < 0:
+    sys.exit("error: [python-real] exit abnormally - Report the problem.")
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_launcher_hides_how_its_child_ended_but_for_a_line_in_the_log(tmp_path, follow):
+    """Slicer's launcher of Python gives 1 whatever has ended the interpreter."""
+    worker = Worker([sys.executable, "-c", LAUNCHER, *LAB], tmp_path)
+    event = follow(worker.run("crash", {"signal": int(signal.SIGKILL)}))[-1]
+    worker.stop(30.0)
+    assert event.kind == "error"
+    assert "memory ran out" in event.message
+
+
 def test_a_sentence_begins_with_a_capital_letter_and_a_name_stays():
     assert capitalized("cancelled; nothing was changed.") == "Cancelled; nothing was changed."
     assert capitalized("étendue") == "Étendue"
