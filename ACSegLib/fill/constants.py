@@ -142,6 +142,10 @@ MIN_FEATURE_SPREAD = 1e-4
 #: Share of the training voxels whose shape features are hidden. `fill_constants.py HIDDEN_SHAPE_SHARE`.
 HIDDEN_SHAPE_SHARE = 0.1
 
+#: Labelled slices whose outlines are made as wrong for the training as between slices: two do not tell how outlines
+#: curve, and of more than six, leaving one out is as good. ``self_tuning.py``, and with ``--few``.
+MIN_CURVED, MAX_CURVED = 3, 6
+
 #: Share of the training voxels that a rare group has at least, so that a bead is not forgotten.
 #: `fill_constants.py MIN_GROUP_SHARE`.
 MIN_GROUP_SHARE = 0.02

@@ -17,7 +17,7 @@ from ACSegLib.fill.memory import require_memory
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.neighbour_search import with_neighbours
-from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.prior.samples import as_between_slices, collect_samples
 from ACSegLib.fill.prior.screening import screen
 from ACSegLib.fill.prompts.stroke_evidence import StrokeEvidence
 from ACSegLib.fill.prompts.strokes import FirstSegmentation, classes_around_strokes
@@ -191,7 +191,8 @@ def _learn(
     evidence, samples = with_neighbours(evidence, samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
-        classifier = trainer.submit(with_look(train_classifier), samples, len(evidence.groups), progress=progress)
+        taught = as_between_slices(evidence, samples)
+        classifier = trainer.submit(with_look(train_classifier), taught, len(evidence.groups), progress=progress)
         if settings is None:
             choice = choose_settings(evidence, samples, solver, stages.choose)
         else:

@@ -3,7 +3,7 @@
 Random walks that only feel boundaries lose thin structures that no labelled slice crosses (Grady 2006,
 doi:10.1109/TPAMI.2006.233); a prior on appearance brings them back (Grady 2005, doi:10.1109/CVPR.2005.239). Here the
 prior is a perceptron with two hidden layers on image features and on the interpolated shape. For training, the
-interpolated shape of a labelled slice is computed as if that slice was not labelled, so the classifier learns how far
+shape on a labelled slice is as wrong as between slices (`samples.as_between_slices`), so the classifier learns how far
 shape and appearance can be trusted in this very volume: where neighbours look alike, shape wins.
 
 It is trained by Adam on weighted cross entropy, in NumPy: there are some ten thousand samples, so that NumPy's matrix

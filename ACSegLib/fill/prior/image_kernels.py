@@ -227,6 +227,26 @@ def _coarse_row(level, factors, k, j, ni, out, first):
 
 
 @_loop
+def _row_shapes(distances, margin, out):
+    """Fill the feature rows (2 S, I) of signed distances (S, I)."""
+    # nothing within the margin of the interpolated outline: there the image has to decide
+    scale = np.float32(1.0) / (np.float32(1.0) + margin)
+    for s in range(distances.shape[0]):
+        for i in range(distances.shape[1]):
+            value = distances[s, i]
+            value = scale * (max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0)))
+            out[2 * s, i] = _soft(value)
+            out[2 * s + 1, i] = _soft(np.float32(0.25) * value)
+
+
+def shape_features(distances, margin):
+    """Shape features (2 S, N) of voxels with these signed distances (S, N); `margin` as in `plane_features`."""
+    out = np.empty((2 * len(distances), distances.shape[1]), np.float32)
+    _row_shapes(distances, margin, out)
+    return out
+
+
+@_loop
 def _row_features(k, j, image, distances, margin, out):
     """Fill the feature rows (F, I) of row j in plane k of the slab; `distances` (S, J, I) are those of the plane."""
     edges, fine, top, inverse_spacing, levels, factors = image
@@ -241,15 +261,7 @@ def _row_features(k, j, image, distances, margin, out):
     row += levels[0].shape[0]
     _coarse_row(levels[1], factors[1], top + k, j, ni, out, row)
     row += levels[1].shape[0]
-    # nothing within the margin of the interpolated outline: there the image has to decide
-    scale = np.float32(1.0) / (np.float32(1.0) + margin)
-    for s in range(distances.shape[0]):
-        for i in range(ni):
-            value = distances[s, j, i]
-            value = scale * (max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0)))
-            out[row, i] = _soft(value)
-            out[row + 1, i] = _soft(np.float32(0.25) * value)
-        row += 2
+    _row_shapes(distances[:, j], margin, out[row:])
 
 
 @_loop

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.fill.constants import MAX_SAMPLE_WEIGHT, MAX_SAMPLES, MIN_GROUP_SHARE
+from ACSegLib.fill.constants import MAX_CURVED, MAX_SAMPLE_WEIGHT, MAX_SAMPLES, MIN_CURVED, MIN_GROUP_SHARE
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.features import SHAPE_FEATURES
 
@@ -137,6 +137,35 @@ def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
     # a group of a handful of voxels is not worth a thousand times its number
     weight = np.minimum(weight, MAX_SAMPLE_WEIGHT)[points[4]]
     return Samples(x, points[3], points[0], weight / weight.mean(), points[1:3], SHAPE_FEATURES * len(shape.groups))
+
+
+def as_between_slices(evidence: Evidence, samples: Samples, seed: int = 0) -> Samples:
+    """The samples with outlines that are as wrong as those between the labelled slices of `evidence`.
+
+    Without the slice that a voxel lies in, outlines are interpolated over twice the distance, so that they are about
+    four times as wrong; and on an outermost slice they say nothing. Each voxel gets the error of a random plane
+    between labelled slices instead (`ShapePrior.as_between`).
+
+    The samples stay as they are where that error is not known: of fewer than three slices, and of many instances, most
+    of which end within that distance. They stay where slices across another axis show it between the slices, too, and
+    of many slices, few of which are outermost ones.
+    """
+    from ACSegLib.fill.prior import image_kernels as kernels
+
+    shape = evidence.shape
+    slices = sorted(shape.distances)
+    if not MIN_CURVED <= len(slices) <= MAX_CURVED or evidence.instances is not None:
+        return samples
+    between = np.setdiff1d(np.arange(slices[0], slices[-1]), slices)
+    if not len(between) or not np.isin(samples.plane, slices).all():
+        return samples
+    rng = np.random.default_rng(seed)
+    x = samples.x.copy()
+    for k in slices:
+        here = np.flatnonzero(samples.plane == k)
+        distances = shape.as_between(k, rng.choice(between, len(here)), samples.place[:, here])
+        x[here, x.shape[1] - samples.shapes :] = kernels.shape_features(distances, shape.margin).T
+    return replace(samples, x=x)
 
 
 def _runs(planes: np.ndarray) -> list[slice]:

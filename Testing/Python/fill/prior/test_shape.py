@@ -50,6 +50,20 @@ def test_a_slice_can_be_left_out() -> None:
     assert np.allclose(without, expected, atol=0.1)
 
 
+@pytest.mark.parametrize("k", [0, 4, 9, 11])
+def test_a_labelled_slice_can_be_as_wrong_as_another_plane(k: int) -> None:
+    """Of distances that are quadratic from slice to slice, exactly as wrong."""
+    heights = np.arange(12.0)
+    curve = 0.5 * heights**2 - 3 * heights + 1
+    prior = ShapePrior(
+        [[1]], (1, 1), (1.0, 1.0, 1.0), np.float32(4), {n: curve[None, n, None, None] for n in (0, 4, 9, 11)}
+    )
+    planes = np.array([1, 3, 5, 6, 7, 10])
+    interpolated = prior.planes(planes.tolist())[:, 0, 0, 0]
+    moved = prior.as_between(k, planes, np.zeros((2, len(planes)), int))[0]
+    np.testing.assert_allclose(moved - curve[k], interpolated - curve[planes], atol=1e-4)
+
+
 def test_beyond_the_last_slice_the_shape_prior_fades() -> None:
     classes, prior = cone()
     edge = ShapePrior.of_slices([[1]], classes, (1.0, 1.0, 1.0), [0, 10])
