@@ -197,8 +197,22 @@ def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[
         image = segmentation.GetLayerDataObject(number, grid.BINARY_LABELMAP)
         members = [s for s in segmentation.GetSegmentIDsForLayer(number, grid.BINARY_LABELMAP) if s in wanted]
         if members and isinstance(image, slicer.vtkOrientedImageData) and image.GetNumberOfPoints() > 0:
-            layers.append((image, members))
+            own = segmentation is node.GetSegmentation()
+            layers += [(image, members)] if own else _apart(segmentation, image, members, node)
     return layers
+
+
+def _apart(converted: Any, image: Any, members: Sequence[str], node: Any) -> list[tuple[Any, list[str]]]:
+    """Copy each segment of an image of a converted copy, with the value that the segment has in the node.
+
+    The copy has values of its own, and its end takes its segments out of the images that they share.
+    """
+    labels, apart = grid.image_array(image), []
+    for identifier in members:
+        there, here = (table.GetSegment(identifier).GetLabelValue() for table in (converted, node.GetSegmentation()))
+        alone = grid.relabelled(labels, {there: here})
+        apart.append((grid.oriented_image(alone, grid.image_matrix(image), image.GetExtent()[::2]), [identifier]))
+    return apart
 
 
 def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:

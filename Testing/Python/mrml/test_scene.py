@@ -250,6 +250,27 @@ def test_surface_segmentation_is_converted_in_a_copy(mrml):
         write_segmentation_to_node(read, node, volume_node=volume)
 
 
+def test_surfaces_are_read_apart_and_where_they_overlap(mrml):
+    """A converted copy shares an image among segments, and clears it with its own end."""
+    import vtk
+
+    volume = mrml.volume(np.zeros((40, 40, 40), np.uint8), origin=(-20.0, -20.0, -20.0))
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mesh")
+    node.SetSourceRepresentationToClosedSurface()
+    spheres = {"one": (6.0, -9.0), "two": (7.0, 9.0), "across": (5.0, 4.0)}
+    for name, (radius, place) in spheres.items():
+        ball = vtk.vtkSphereSource()
+        ball.SetRadius(radius)
+        ball.SetCenter(place, 0.0, 0.0)
+        ball.SetPhiResolution(40)
+        ball.SetThetaResolution(40)
+        ball.Update()
+        node.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), name, [1, 0, 0], name)
+    read = segmentation_from_node(node, volume)
+    for name, (radius, _place) in spheres.items():
+        assert np.count_nonzero(read.mask(name)) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.1)
+
+
 def test_units(mrml, volume):
     assert (display_unit(mrml.scene), length_unit(volume)) == ("mm", "mm")
     unit = mrml.scene.GetNodeByID(mrml.scene.GetNodeByID("vtkMRMLSelectionNodeSingleton").GetUnitNodeID("length"))
