@@ -67,6 +67,11 @@ def _from_library(array: Any, name: str) -> np.ndarray:
     library = type(array).__module__.partition(".")[0]
     if library == "torch":
         return _from_torch(array, name)
+    if hasattr(array, "GetClassName"):
+        raise InputError(
+            f"{name} must be a 3D array (z, y, x) or an ACSeg volume, not the Slicer node {array.GetClassName()}; use "
+            "ACSegLogic, which takes nodes, or read it with ACSegLib.scene."
+        )
     if not hasattr(array, "__array__") or np.isscalar(array):
         raise InputError(
             f"{name} must be a 3D array (z, y, x) or an ACSeg volume, not {_type_name(array)}; "

@@ -192,7 +192,7 @@ def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != grid.BINARY_LABELMAP:
         segmentation = _as_labelmap(node, ids, volume_node)
-    wanted, layers = set(ids), []
+    wanted, layers = set(ids), list[tuple[Any, list[str]]]()
     for number in range(segmentation.GetNumberOfLayers(grid.BINARY_LABELMAP)):
         image = segmentation.GetLayerDataObject(number, grid.BINARY_LABELMAP)
         members = [s for s in segmentation.GetSegmentIDsForLayer(number, grid.BINARY_LABELMAP) if s in wanted]

@@ -110,7 +110,9 @@ def write_volume_to_node(
     """
     import vtk
 
-    if node is None:
+    if node is not None:
+        read.require_node(node, "vtkMRMLScalarVolumeNode", "volume", "create")
+    else:
         node = _scene(volume_node, scene).AddNewNodeByClass("vtkMRMLScalarVolumeNode", name or volume.name or "Volume")
         _declare_unit(node, volume.geometry.unit, volume_node)
     if unit := volume.meta.get("intensity_unit"):
@@ -160,6 +162,7 @@ def quiet(node: Any) -> Iterator[None]:
 def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, editor: Any) -> None:
     """Refuse labels off the volume's grid, and a node that is not made of voxels; InputError says why."""
     if volume_node is not None:
+        read.require_node(volume_node, "vtkMRMLVolumeNode", "volume", "load")
         image = volume_node.GetImageData()
         here = grid.image_array(image).shape if image is not None else None
         place = grid.geometry_from_matrix(grid.volume_matrix(volume_node), grid.length_unit(volume_node))

@@ -427,6 +427,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} lies on another grid than the volume {1}; its labels were resampled (nearest voxel)."),
         _("{0} must be 0 or more, not {1}."),
         _(
+            "{0} must be a 3D array (z, y, x) or an ACSeg volume, not the Slicer node {1}; use ACSegLogic, which "
+            "takes nodes, or read it with ACSegLib.scene."
+        ),
+        _(
             "{0} must be a 3D array (z, y, x) or an ACSeg volume, not {1}; open a file with acseg.open(path), or "
             "convert with numpy.asarray."
         ),

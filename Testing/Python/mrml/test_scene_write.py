@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cases import SHAPE, about_the_middle, boxes, crowd, placement, turned
 
+import ACSegLib as acseg
 from ACSegLib.errors import InputError
 from ACSegLib.scene import (
     segmentation_from_node,
@@ -143,6 +144,16 @@ def test_wrong_grid_is_refused_before_anything_changes(volume, segmentation):
         write_segmentation_to_node(labels, segmentation, volume_node=volume, save_state=lambda: saved.append(1))
     assert not saved
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 2
+
+
+def test_a_wrong_node_is_refused(volume, segmentation):
+    labels = segmentation_from_node(segmentation, volume)
+    with pytest.raises(InputError, match="a volume node is needed, not vtkMRMLSegmentationNode"):
+        write_segmentation_to_node(labels, volume_node=segmentation)
+    with pytest.raises(InputError, match="a volume node is needed, not vtkMRMLSegmentationNode"):
+        write_volume_to_node(volume_from_node(volume), segmentation)
+    with pytest.raises(InputError, match="not the Slicer node vtkMRMLSegmentationNode; use ACSegLogic"):
+        acseg.split(segmentation)
 
 
 def test_surface_is_remade(mrml, volume, segmentation):
