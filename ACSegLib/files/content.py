@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
 import numpy as np
@@ -216,8 +216,9 @@ def beside(path: Path, name: str) -> Path:
         If it lies elsewhere or is missing.
     """
     folder = Path(os.path.abspath(path.parent))
-    if "\\" in name and not (folder / name).exists():  # as Windows separates folders
-        name = name.replace("\\", "/")
+    if "\\" in name and not (folder / name).exists():  # a path of Windows
+        parts = PureWindowsPath(name)
+        name = parts.name if parts.is_absolute() else parts.as_posix()
     file = Path(os.path.normpath(folder / name))
     inside = file.is_relative_to(folder) and file.resolve().is_relative_to(folder.resolve())
     if not inside and not _external_data.get():

@@ -60,6 +60,8 @@ _HEAD = 4096
 #: Endings of labels beside which other programs keep names and colours, and the format for which ACSeg does.
 _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".mrc")
 _TABLES_BESIDE = "NIfTI"
+#: Values of a mask.
+_TWO = 2
 #: Formats of which a data set, and of which a resolution level, can be chosen.
 WITH_DATASETS = ("TIFF", "HDF5", "BigDataViewer", "AmiraMesh", "OME-Zarr", "DICOM", "folder of slices")
 WITH_LEVELS = ("TIFF", "OME-Zarr")
@@ -284,6 +286,11 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
     """Make a segmentation of what a file holds, also of an image if `image_too`; see `open_segmentation`."""
     if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
         _name_from_table(content, path)
+    if content.meta.get("lossy") and any(len(unique_values(layer)) > _TWO for layer in content.layers):
+        raise FileError(
+            f"{path}: is packed by JPEG, which changes values, so that other labels appear at the edges of each; save "
+            "the labels without JPEG, as PNG or TIFF."
+        )
     read = [label_values(layer, path) for layer in content.layers]
     layers, notes = tuple(values for values, _ in read), [note for _, note in read if note]
     if not image_too and content.segments is None and any(map(look_like_intensities, layers)):

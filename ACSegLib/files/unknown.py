@@ -40,6 +40,7 @@ _NAMES = (
     ((".gipl", ".gipl.gz", ".mnc"), "an image of an older format", "save it as .nrrd or .nii.gz in ITK-SNAP or Slicer"),
     ((".companion.ome",), "the metadata of OME-TIFF files", "open the first of these"),
     ((".gz",), "packed with gzip", "unpack it, and open what comes out"),
+    ((".bz2", ".xz", ".zst"), "a packed file", "unpack it, and open what comes out"),
 )
 #: Kinds of RIFF files, by what stands behind their length.
 _RIFF, _RIFF_PLACE = {b"AVI ": ("a film (AVI)", _FRAMES), b"WEBP": ("a WebP picture", "save the slices as PNG")}, 8

@@ -12,6 +12,7 @@ import numpy as np
 from ACSegLib.cells.evidence import is_flat
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
+from ACSegLib.fill.blank import without_blank_slices
 from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, TOLERANCE, TRIAL_STEPS
 from ACSegLib.fill.memory import require_memory
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
@@ -106,6 +107,7 @@ def fill(
         )
     stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
     stages.seeds(0.0, "reading the labelled slices")
+    volume, notes = without_blank_slices(volume)
     padding = padding_of(volume.array)
     outside = _without_value(volume, padding)
     options = SeedOptions(axis, slices, mode, background, ignore, outside)
@@ -116,7 +118,7 @@ def fill(
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
-    seeds = replace(seeds, warnings=[*seeds.warnings, *_notes_on_empty_image(volume.name, evidence)])
+    seeds = replace(seeds, warnings=[*seeds.warnings, *notes, *_notes_on_empty_image(volume.name, evidence)])
     solver = choose_solver(device)
     before = None if previous is None else previous.state.context.evidence
     seen = before.seen_in(evidence.classes) if isinstance(before, StrokeEvidence) else None

@@ -8,6 +8,8 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
+        _(", as in Amira, and is background."),
+        _(", because there are as many values."),
         _("MRC has no 64-bit floating point; convert to float32 first, or save as .nrrd."),
         _("MRC has no {0}, and the values ({1} to {2}) do not fit into 16 bits; save as .nrrd or .tif."),
         _("MRC has no {0}; the values, which fit, were written as float32."),
@@ -196,6 +198,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is not a table, which is a list of rows; save it again."),
         _("{0}: is not in a format that ACSeg can read; known formats are: {1}."),
         _("{0}: is not valid JSON ({1}); save the table again."),
+        _(
+            "{0}: is packed by JPEG, which changes values, so that other labels appear at the edges of each; save "
+            "the labels without JPEG, as PNG or TIFF."
+        ),
         _("{0}: is {1} x {2} {3} but {4} is {5} x {6} {7}; all slices must be of one size and type."),
         _("{0}: is {1}, which ACSeg cannot read; {2}."),
         _("{0}: its MRC header does not fit its data; the file is damaged."),

@@ -231,6 +231,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "too, or erase the labels."
         ),
         _("slices cannot be listed in scribbles mode: only labelled voxels count there."),
+        _(
+            "slices of the image that hold one value alone, as missing ones do ({0} on axis {1}, slices count from "
+            "0), were replaced by what those before and behind show; check the fill there."
+        ),
         _("smooth must be 0 to {0} voxels, not {1}."),
         _("spacing must be 3 positive numbers (i, j, k), not {0}."),
         _("spacing must be positive, not {0}."),

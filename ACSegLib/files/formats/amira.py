@@ -27,6 +27,7 @@ from ACSegLib.files.content import (
     read_exactly,
     truncated,
 )
+from ACSegLib.special_segments import role_of
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
 NAME = "AmiraMesh"
@@ -77,9 +78,9 @@ def read(path: Path, request: Request) -> Content:
     parameters = _parse(text).get("Parameters", {})
     array, _ = arrange(array, [""] * array.ndim, path)
     geometry, notes = _geometry(parameters, array.shape, path)
-    segments = _segments(parameters.get("Materials"))
+    segments, told = _segments(parameters.get("Materials"), array)
     meta = {"dataset": lattice.name, "content": _word(parameters.get("Content"))}
-    return Content((array,), geometry, segments, meta, notes)
+    return Content((array,), geometry, segments, meta, [*notes, *told])
 
 
 def inventory(path: Path) -> list[Part]:
@@ -257,20 +258,37 @@ def _word(values: Any) -> str:
     return " ".join(" ".join(values).split()) if isinstance(values, list) else ""
 
 
-def _segments(materials: Any) -> list[Segment] | None:
-    """Make the table from the materials: their values are their places in the list, and 0 is background."""
-    if not isinstance(materials, dict):
-        return None
+def _segments(materials: Any, array: np.ndarray) -> tuple[list[Segment] | None, list[str]]:
+    """Make the table from the materials: their values are their places in the list, and 0 is background.
+
+    Other programs leave Exterior out. Then the values begin at 1 where there are as many as materials; if they do not
+    tell, Amira's rule holds.
+    """
+    if not isinstance(materials, dict) or not materials:
+        return None, []
+    named = [_name_of(name, properties) for name, properties in materials.items()]
+    start, notes = 0, []
+    if named[0] and role_of(named[0]) != "background" and array.dtype.kind in "iu":
+        start = int(array.max() == len(named))
+        notes.append(
+            f"has no material Exterior; its first one, {named[0]}, was given the value {start}"
+            + (", because there are as many values." if start else ", as in Amira, and is background.")
+        )
     rows = []
-    for value, (name, properties) in enumerate(materials.items()):
+    for value, (name, properties) in enumerate(zip(named, materials.values(), strict=True), start):
         if value == 0:
             continue
         colour = _numbers(properties.get("Color")) if isinstance(properties, dict) else []
         default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
-        if name.startswith("{"):  # files of before Amira 3 name them within
-            name = _word(properties.get("Name")) or f"Segment_{value}"
-        rows.append(Segment(name, value, tuple(colour[:3]) if len(colour) >= 3 else default))
-    return rows
+        rows.append(Segment(name or f"Segment_{value}", value, tuple(colour[:3]) if len(colour) >= 3 else default))
+    return rows, notes
+
+
+def _name_of(name: str, properties: Any) -> str:
+    """The name of a material, which files of before Amira 3 have within; empty where there is none."""
+    if not name.startswith("{"):
+        return name
+    return _word(properties.get("Name")) if isinstance(properties, dict) else ""
 
 
 def _geometry(parameters: Parameters, shape: tuple[int, ...], path: Path) -> tuple[Geometry, list[str]]:

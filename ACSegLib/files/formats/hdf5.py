@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.axes import Axis, axes_of, place
+from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.formats import hdf5_bdv, hdf5_imaris, hdf5_itk, hdf5_scales
 from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
@@ -26,8 +26,6 @@ ENDINGS = (".h5", ".hdf5")
 LAYERS = False
 
 _LISTED = 8
-#: Names that other programs (CREMI, Neuroglancer, funlib) give to voxel sizes.
-_SIZE_NAMES = ("resolution", "voxel_size", "voxelSize", "voxelsize", "spacing", "scale", "pixel_size", "pixelSize")
 _HEAP, _HEAP_BYTES = b"GCOL\1\0\0\0", 1 << 25
 _PART_BYTES = 1 << 26
 #: Bytes that HDF5 may need for its own tables when it closes a file.
@@ -63,7 +61,7 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
         placed = place(hdf5_bdv.unsigned(array) if cells else array, axes, path)
         geometry = hdf5_itk.geometry_of(data, path) or placed.geometry
         if geometry.unit == "px":
-            notes = [*notes, *_unread_sizes(data)]
+            notes = [*notes, *unread_sizes(data.attrs)]
         content = Content((placed.array,), geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
         return record.restore(content, _attribute(data, record.KEY))
 
@@ -208,19 +206,6 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     return [replace(a, step=sizes[a.letter], unit="um") if a.letter in sizes else a for a in axes], _conflict(
         sizes, tagged
     )
-
-
-def _unread_sizes(data: Any) -> list[str]:
-    """The note on an attribute that may be a voxel size, in an order of axes and a unit that nothing states."""
-    for name in _SIZE_NAMES:  # not by listing the attributes, which fails where the voxels lie in another file
-        values = np.ravel(data.attrs.get(name, ()))
-        if values.size == 3 and values.dtype.kind in "iuf" and np.any(values != 1):
-            sizes = ", ".join(f"{value:g}" for value in values)
-            return [
-                f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not known; "
-                "give the voxel size with --voxel-size."
-            ]
-    return []
 
 
 def _dimension_labels(data: Any) -> str:

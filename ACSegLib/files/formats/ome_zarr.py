@@ -15,7 +15,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.axes import axes_of, place
+from ACSegLib.files.axes import axes_of, place, unread_sizes
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
 from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
 from ACSegLib.files.formats.zarr_places import (
@@ -198,7 +198,8 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
     letters = "".join(str(word)[:1] for word in names)
     placed = place(native(_loaded(node, _below(root, name))), axes_of(letters, len(node.shape)), path)
-    content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=placed.notes)
+    notes = [*placed.notes, *unread_sizes(attributes)]
+    content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=notes)
     return record.restore(content, attributes.get(record.KEY))
 
 

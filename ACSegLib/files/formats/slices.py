@@ -23,6 +23,7 @@ LAYERS = False
 
 _MAX_BYTE, _MAX_WORD = 255, 65535
 _SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg"}
+_LOSSY = ".jpg"
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
 
@@ -82,7 +83,7 @@ def read(path: Path, request: Request) -> Content:
                 f"{first.shape[1]} x {first.shape[0]} {first.dtype}; all slices must be of one size and type."
             )
         array[k] = plane
-    meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name}
+    meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name, "lossy": _kind(files[0]) == _LOSSY}
     array, _ = arrange(array, "zyx", path)
     geometry, told = _geometry(files[0])
     last, _ = _geometry(files[-1])

@@ -35,6 +35,8 @@ _MIN_IS_WHITE = 0
 #: How many bytes one byte can be unpacked to: none, LZW, deflate (two codes), PackBits; and others, generously.
 _MAX_INFLATION = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 128}
 _MAX_INFLATION_ELSE = 1 << 17
+#: Compressions by JPEG.
+_LOSSY = (6, 7)
 _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 
 
@@ -86,7 +88,8 @@ def read(path: Path, request: Request) -> Content:
             letters = "zyx"
         placed = place(array, tiff_metadata.placed_axes(letters, sizes), path)
         array = tiff_metadata.calibrated(placed.array, file)
-        meta = {"description": _description(file), "dataset": str(number)}
+        lossy = int(finest.keyframe.compression) in _LOSSY
+        meta = {"description": _description(file), "dataset": str(number), "lossy": lossy}
         notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, finest.keyframe)]
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content

@@ -136,6 +136,17 @@ def test_materials_that_are_named_within(tmp_path):
     assert found.segments[0].colour == (0.25, 0.5, 0.75)
 
 
+@pytest.mark.parametrize(("highest", "first"), [(2, 1), (1, 0)])
+def test_materials_without_exterior(highest, first, tmp_path):
+    """As other programs write them: the values tell if the first material is 1, or background as in Amira."""
+    labels = np.arange(np.prod(SHAPE), dtype=np.uint8).reshape(SHAPE) % (highest + 1)
+    materials = "Parameters {\n Materials {\n Nucleus { Id 1 }\n Wall { Id 2 }\n }\n}\n"
+    _write(tmp_path / "a.am", [("Lattice { byte Labels }", "", labels.tobytes())], LITTLE, materials)
+    with pytest.warns(UserWarning, match=f"Nucleus, was given the value {first}"):
+        found = open_segmentation(tmp_path / "a.am")
+    assert {s.value: s.name for s in found.segments} == ({1: "Nucleus", 2: "Wall"} if first else {1: "Wall"})
+
+
 def test_runs_of_any_data(tmp_path):
     rng = np.random.default_rng(0)
     values = np.repeat(rng.integers(0, 256, 400, np.uint8), rng.integers(1, 400, 400))

@@ -41,6 +41,15 @@ def test_a_data_file_beside_the_header_may_have_its_whole_path(tmp_path, monkeyp
     np.testing.assert_array_equal(open_volume("a.mhd").array, ARRAY)
 
 
+@pytest.mark.parametrize("name", ["parts\\a.raw", "C:\\Users\\me\\b.raw"])
+def test_paths_of_windows(name, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for file in ("parts/a.raw", "b.raw"):
+        (tmp_path / file).write_bytes(ARRAY.tobytes())
+    (tmp_path / "a.mhd").write_text(HEAD + f"ElementDataFile = {name}\n")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
+
+
 @pytest.mark.parametrize("unit", ["um", "mm", "cm"])
 def test_big_endian_with_units_and_a_data_file(unit, tmp_path):
     fields = f"ElementSpacing = 2 3 4\nDistanceUnits = {unit}\nElementByteOrderMSB = True\nHeaderSize = 5\n"

@@ -286,3 +286,13 @@ def test_several_images_of_one_collection_are_told(tmp_path):
     with pytest.warns(UserWarning, match="holds 2 images; 0 was read.*0, 1"):
         np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr").array, FINE)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr", dataset="1").array, FINE + 1)
+
+
+def test_a_size_of_a_plain_array_whose_order_and_unit_are_not_known_is_told(tmp_path):
+    """As funlib and CREMI write it."""
+    import zarr
+
+    data = zarr.open(str(tmp_path / "a.zarr"), mode="w", shape=(4, 5, 6), dtype="u1")
+    data[:], data.attrs["resolution"] = 1, [40, 4, 4]
+    with pytest.warns(UserWarning, match=r"resolution \(40, 4, 4\) may be a voxel size"):
+        assert open_volume(tmp_path / "a.zarr", labels_too=True).geometry.unit == "px"

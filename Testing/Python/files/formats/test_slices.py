@@ -8,7 +8,7 @@ from filecases import numbers
 from PIL import Image
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_volume
+from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.files.registry import inventory
 from ACSegLib.volume import Geometry
 
@@ -202,3 +202,18 @@ def test_series_in_folders_below_are_named(tmp_path):
         _dicom_series(tmp_path / name, ARRAY, (0.5, 0.25, 2.0), uid)
     with pytest.raises(FileError, match=r"folders below.*patient/first \(12 files\), patient/second \(12 files\)"):
         open_volume(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif"])
+def test_labels_that_jpeg_has_changed_are_refused(kind, tmp_path):
+    labels = np.zeros((5, 32, 32), np.uint8)
+    labels[:, 8:20, 9:25] = 200
+    if kind == "tif":
+        tifffile.imwrite(tmp_path / "a.tif", labels, compression="jpeg")
+    else:
+        for k, plane in enumerate(labels):
+            Image.fromarray(plane).save(tmp_path / f"s{k}.jpg")
+    path = tmp_path / "a.tif" if kind == "tif" else tmp_path
+    with pytest.raises(FileError, match="JPEG, which changes values"):
+        open_segmentation(path)
+    open_volume(path)
