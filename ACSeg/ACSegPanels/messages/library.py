@@ -192,9 +192,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segment {0} has value {1}; values must be 1 or more (0 is background)."),
         _("segment {0} is called {1} in the corrected segmentation."),
         _(
-            "segment {0} is missing on {1} on axis {2} (slices count from 0), though the labelled slices before and "
-            "behind show it at the same place, so it is background there; if nobody drew it there, draw it, or fill "
-            "it from labels of its own."
+            "segment {0} is missing, or most of it, on {1} on axis {2} (slices count from 0), though the labelled "
+            "slices before and behind show it at the same place, so it is background there; label all of it there, "
+            "or nothing, or fill the segment from labels of its own."
         ),
         _("segment {0} is named by --only and by --leave-out; name it once, or not at all."),
         _("segment {0} is new."),

@@ -136,8 +136,23 @@ def test_segments_drawn_on_slices_of_their_own_are_told() -> None:
     array = labelled_on(ball(), k=[10, 20, 30]).astype(np.uint8)
     array[15, :8, :8] = array[25, :8, :8] = 2
     (first, second) = collect_seeds(Segmentation.from_labels(array)).warnings
-    assert "'Segment_1' is missing on slices 15, 25 on axis z (k)" in first
-    assert "'Segment_2' is missing on slice 20 on axis z (k)" in second
+    assert "'Segment_1' is missing, or most of it, on slices 15, 25 on axis z (k)" in first
+    assert "'Segment_2' is missing, or most of it, on slice 20 on axis z (k)" in second
     array[20, :8, :8] = 2
     array[15], array[25] = np.where(array[10], 3, array[15]), 0
     assert collect_seeds(Segmentation.from_labels(array), SeedOptions(slices=[10, 15, 20, 30])).warnings == []
+
+
+@pytest.mark.parametrize(("rows", "told"), [(12, True), (18, True), (24, False), (40, False)])
+def test_a_slice_whose_drawing_is_not_finished_is_told(rows: int, told: bool) -> None:
+    array = labelled_on(ball(), k=[10, 16, 22, 28]).astype(np.uint8)
+    array[16, rows:] = 0
+    warnings = collect_seeds(Segmentation.from_labels(array)).warnings
+    assert any("most of it, on slice 16 on axis z (k)" in warning for warning in warnings) == told
+
+
+def test_the_tip_of_a_segment_is_no_gap() -> None:
+    array = labelled_on(ball(), k=list(range(6, 34, 4))).astype(np.uint8)
+    array[30], array[26, 20, 20] = 0, 0
+    array[30, 20, 20] = array[22, 20, 20] = 1
+    assert collect_seeds(Segmentation.from_labels(array)).warnings == []
