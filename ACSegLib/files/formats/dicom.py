@@ -120,6 +120,7 @@ def _placed(content: Content, reader: Any, files: list[Path], path: Path) -> Con
     if len(files) == 1:
         return dicom_frames.with_frames(content, header, dicom_frames.order_of_frames(header, files[0]), files[0])
     places, turns, locations = ([_tag_numbers(reader, n, tag) for n in range(len(files))] for tag in _PLACE_TAGS)
+    dicom_frames.require_one_pixel_size([_tag_numbers(reader, n, _PIXEL_SPACING) for n in range(len(files))], path)
     positioned = all(len(place) == 3 for place in places)
     if positioned and all(len(turn) == 6 for turn in turns):
         dicom_frames.require_even_slices(np.array(places), np.array(turns), path)

@@ -7,6 +7,7 @@ look up. Here, the file itself is asked.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,18 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
         raise FileError(
             f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
             "resample them to a straight grid first."
+        )
+
+
+def require_one_pixel_size(sizes: Sequence[Sequence[float]], path: Path) -> None:
+    """Raise FileError where slices have pixels of several sizes; ITK takes those of the first for all."""
+    odd = next(
+        (size for size in sizes if len(size) != len(sizes[0]) or not np.allclose(size, sizes[0], rtol=1e-3)), None
+    )
+    if odd is not None:
+        first, second = (" x ".join(f"{v:g}" for v in size) or "no size" for size in (sizes[0], odd))
+        raise FileError(
+            f"{path}: its slices have pixels of different sizes ({first} and {second} mm); resample them to one size."
         )
 
 

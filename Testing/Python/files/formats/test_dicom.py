@@ -459,3 +459,12 @@ def test_a_dose_has_offsets_and_a_scale_of_its_own(tmp_path):
     found = open_volume(tmp_path / "dose.dcm")
     assert found.geometry.spacing == (0.5, 0.5, 2.5)
     np.testing.assert_array_equal(found.array, FRAMES / 2)
+
+
+def test_slices_of_other_pixel_sizes_are_refused(tmp_path):
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(4)])
+    file = pydicom.dcmread(tmp_path / "a" / "2.dcm")
+    file.PixelSpacing = [0.5, 0.5]
+    file.save_as(tmp_path / "a" / "2.dcm")
+    with pytest.raises(FileError, match=r"different sizes \(0.25 x 0.5 and 0.5 x 0.5 mm\)"):
+        open_volume(tmp_path / "a", labels_too=True)
