@@ -15,7 +15,8 @@ A slice settles its own part. It settles the more of another plane, the closer i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -34,15 +35,13 @@ _ALL_CUT = (1.0, 1.0)
 
 
 def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
-    """Suggest slices whose labels should improve the fill most, best first.
-
-    Each is chosen as if those before it were labelled, so suggestions keep apart.
+    """Suggest slices whose labels together should improve the fill most, best first.
 
     Parameters
     ----------
     result : FillResult
     n : int
-        How many at most; fewer where nothing is uncertain.
+        How many will be labelled before the next fill; fewer are suggested where nothing is uncertain.
 
     Returns
     -------
@@ -52,15 +51,39 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     if n < 1:
         raise InputError(f"the number of slices to suggest must be at least 1, not {n}.")
     losses = expected_losses(result)
+    return best_first(losses, choose_together(losses, n))
+
+
+def choose_together(losses: Losses, n: int) -> list[int]:
+    """Choose up to n planes that together leave the least.
+
+    Each is first chosen as if those before it were labelled. But slices that halve gaps one after the other leave some
+    gaps twice as wide as others, so each then moves to where it leaves the least beside the other ones.
+    """
     chosen: list[int] = []
-    while len(chosen) < n:
-        gains = losses.gains()
-        best = int(np.argmax(gains))
-        if gains[best] <= 0:
-            break
-        chosen.append(best)
-        losses = losses.after(best)
+    for _ in range(n):
+        gains = losses.after(*chosen).gains()
+        if gains.max() <= 0:
+            return chosen
+        chosen.append(int(np.argmax(gains)))
+    moves = True
+    while moves:
+        moves = False
+        for plane in list(chosen):
+            others = [k for k in chosen if k != plane]
+            moved = [*others, int(np.argmax(losses.after(*others).gains()))]
+            if losses.after(*moved).total < losses.after(*chosen).total:
+                chosen, moves = moved, True
     return chosen
+
+
+def best_first(losses: Losses, planes: list[int]) -> list[int]:
+    """The planes in the order in which they should be labelled, each with the greatest gain after those before it."""
+    ordered: list[int] = []
+    while rest := [k for k in planes if k not in ordered]:
+        gains = losses.after(*ordered).gains()
+        ordered.append(max(rest, key=lambda k: gains[k]))
+    return ordered
 
 
 @dataclass(frozen=True)
@@ -98,29 +121,46 @@ class Losses:
     def gains(self) -> np.ndarray:
         """The Dice that labelling each plane alone is expected to gain; 0 for those that are, or cannot be."""
         gains = np.zeros(len(self.outlines))
-        for k in set(range(len(gains))).difference(self.labelled, self.without_values):
-            gains[k] = max(self.total - self.after(k).total, 0.0)
+        for gap in self._gaps():
+            left = self._left(gap, gap[:, None])
+            losses = (self.outlines, self.hidden, self.new)
+            gains[gap] = sum(((1 - part) * loss[gap]).sum(axis=1) for part, loss in zip(left, losses, strict=True))
+        gains[self.without_values] = 0
         return gains
 
-    def after(self, plane: int) -> Losses:
-        """What is left once a plane is labelled."""
-        planes = np.arange(len(self.outlines))
-        labelled = sorted([*self.labelled, plane])
-        reach = max(1, min((abs(k - plane) for k in self.labelled), default=len(planes)))
-        return Losses(
-            labelled,
-            self.outlines * _left(self.labelled, labelled, len(planes), self.cut),
-            self.hidden * _left(self.labelled, labelled, len(planes), _ALL_CUT),
-            self.new * np.clip(np.abs(planes - plane) / reach, 0, 1),
-            self.cut,
-            self.without_values,
-        )
+    def after(self, *planes: int) -> Losses:
+        """What is left once these planes are labelled."""
+        losses = self
+        for plane in sorted(planes):
+            gap = next(gap for gap in losses._gaps() if plane in gap)
+            outlines, hidden, new = losses.outlines.copy(), losses.hidden.copy(), losses.new.copy()
+            for part, loss in zip(losses._left(gap, plane), (outlines, hidden, new), strict=True):
+                loss[gap] *= part
+            losses = replace(
+                losses, labelled=sorted([*losses.labelled, plane]), outlines=outlines, hidden=hidden, new=new
+            )
+        return losses
 
+    def _gaps(self) -> list[np.ndarray]:
+        """The planes between labelled slices, and between these and the borders."""
+        known = [-1, *self.labelled, len(self.outlines)]
+        return [np.arange(low + 1, high) for low, high in pairwise(known) if high > low + 1]
 
-def _left(before: list[int], after: list[int], planes: int, cut: tuple[float, float]) -> np.ndarray:
-    """Part of the loss of each plane that is left when it has other labelled slices around."""
-    was, now = (distances(labelled, planes, cut) for labelled in (before, after))
-    return np.minimum(now / np.maximum(was, 1e-9), 1.0) ** constants.LOSS_POWER
+    def _left(self, gap: np.ndarray, chosen: np.ndarray | int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Parts of the outlines, hidden and new that are left in a gap once one of its planes is labelled."""
+        planes, low, high = len(self.outlines), gap[0] - 1, gap[-1] + 1
+        first, last = low < 0, high == planes
+
+        def settled(cut: tuple[float, float]) -> np.ndarray:
+            start = -1 - cut[0] * chosen if first else low
+            stop = planes + cut[1] * (planes - 1 - chosen) if last else high
+            before = gap < chosen
+            now = _bridge(gap, np.where(before, start, chosen), np.where(before, chosen, stop))
+            was = distances(self.labelled, planes, cut)[gap]
+            return np.minimum(now / np.maximum(was, 1e-9), 1.0) ** constants.LOSS_POWER
+
+        reach = np.minimum(planes if first else chosen - low, planes if last else high - chosen)
+        return settled(self.cut), settled(_ALL_CUT), np.minimum(np.abs(gap - chosen) / reach, 1.0)
 
 
 def distances(labelled: list[int], planes: int, cut: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -142,8 +182,12 @@ def distances(labelled: list[int], planes: int, cut: tuple[float, float] = (0.0,
     ends = (labelled[0], planes - 1 - labelled[-1]) if labelled else (0, 0)
     known = np.array([-1 - cut[0] * ends[0], *labelled, planes + cut[1] * ends[1]])
     low = np.searchsorted(known, k, side="right") - 1
-    before, after = k - known[low], known[low + 1] - k
-    return before * after / (before + after)
+    return _bridge(k, known[low], known[low + 1])
+
+
+def _bridge(k: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Variance of a Brownian bridge at k that is known at both ends."""
+    return (k - low) * (high - k) / (high - low)
 
 
 def expected_losses(result: FillResult) -> Losses:

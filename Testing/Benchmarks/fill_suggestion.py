@@ -3,8 +3,10 @@
     python Testing/Benchmarks/fill_suggestion.py --cache suggestions.json
 
 Run alone, it follows the suggestions on small volumes of all kinds (`self_tuning_cases`) and prints a table; 1 if a
-volume needs more slices than even spacing. ``--oracle`` draws, each time, the slice that raises the Dice most by the
-truth: what suggestions can attain. ``fill.py --cases suggestion`` follows suggestions on five large tomograms.
+volume needs more slices than even spacing. One even spacing may be lucky, so its slices are moved, too: suggestions
+are also compared with the mean Dice of all these. ``--oracle`` draws, each time, the slice that raises the Dice most by
+the truth: what suggestions can attain. ``--at-once 3`` draws three slices that one fill suggests.
+``fill.py --cases suggestion`` follows suggestions on five large tomograms.
 """
 
 from __future__ import annotations
@@ -33,10 +35,16 @@ _START = 1
 #: Slices among which the oracle chooses, about. All of them would take hours.
 _CANDIDATES = 20
 
+#: Planes by which evenly spaced slices are moved.
+_MOVES = (-2, -1, 0, 1, 2)
+
 #: Suggestions are followed until so many times the slices of even spacing are drawn.
 _LIMIT = 2
 
 _TARGET = 0.6
+
+#: Dices that differ by less count as the same.
+_SAME = 0.0005
 
 
 def suggestion(bench: Bench) -> None:
@@ -83,12 +91,7 @@ def _follow_oracle(case: Case, wanted: float, limit: int, start: int = _START) -
 def _follow(  # type: ignore[no-untyped-def]
     case: Case, wanted: float, limit: int, start: int, choose: Callable[..., list[int]]
 ) -> tuple[list[int], list[float]]:
-    depth = len(case.truth)
-    drawn = [depth * (2 * n + 1) // (2 * start) for n in range(start)]
-    if not case.truth[drawn].any():
-        shown = np.flatnonzero(case.truth.any(axis=(1, 2)))
-        drawn = [int(min(shown, key=lambda k: abs(k - depth // 2)))]  # a person would not start beside all segments
-    history = []
+    drawn, history = _first_slices(case, start), []
     while True:
         result = _fill(case, drawn)
         history.append(_dice(case, result.segmentation.labels))
@@ -98,6 +101,18 @@ def _follow(  # type: ignore[no-untyped-def]
         if not chosen:
             return drawn, history
         drawn = sorted({*drawn, *chosen})
+
+
+def _first_slices(case: Case, count: int) -> list[int]:
+    drawn = _evenly_spaced(case, count)
+    if not case.truth[drawn].any():
+        shown = np.flatnonzero(case.truth.any(axis=(1, 2)))
+        drawn = [int(min(shown, key=lambda k: abs(k - len(case.truth) // 2)))]  # nobody starts beside all segments
+    return drawn
+
+
+def _evenly_spaced(case: Case, count: int) -> list[int]:
+    return [len(case.truth) * (2 * n + 1) // (2 * count) for n in range(count)]
 
 
 def _fill(case: Case, drawn: list[int]):  # type: ignore[no-untyped-def]
@@ -131,6 +146,8 @@ class Followed:
         Slices of even spacing.
     wanted : float
         Their Dice.
+    moved : list of float
+        Their Dice after each of `_MOVES`.
     drawn : list of int
         The slices that were drawn.
     history : list of float
@@ -139,13 +156,15 @@ class Followed:
 
     even: int
     wanted: float
+    moved: list[float]
     drawn: list[int]
     history: list[float]
 
-    @property
-    def needed(self) -> float:
-        """Slices until the Dice was reached, infinity if it was not."""
-        return len(self.drawn) if self.history[-1] >= self.wanted else float("inf")
+    def share(self, wanted: float) -> float:
+        """Slices until a Dice was reached, over those of even spacing; infinity if it was not."""
+        first = len(self.drawn) - len(self.history) + 1
+        needed = (first + n for n, dice in enumerate(self.history) if dice >= wanted)
+        return next(needed, float("inf")) / self.even
 
 
 def volumes(data: Path | None, seed: int = 0) -> Iterator[Case]:
@@ -160,9 +179,39 @@ def volumes(data: Path | None, seed: int = 0) -> Iterator[Case]:
 def follow(case: Case, oracle: bool = False, start: int = _START) -> Followed:
     """Compare the evenly spaced slices of a case with suggested ones, or with those of the oracle."""
     even = case.slices["k"]
-    wanted = _mean_dice(case, even)
+    wanted, last = _mean_dice(case, even), len(case.truth) - 1
+    moved = [_mean_dice(case, [min(max(k + planes, 0), last) for k in even]) for planes in _MOVES]
     way = _follow_oracle if oracle else _follow_suggestions
-    return Followed(len(even), wanted, *way(case, wanted, _LIMIT * len(even), start))
+    return Followed(len(even), wanted, moved, *way(case, max(wanted, fmean(moved)), _LIMIT * len(even), start))
+
+
+def at_once(case: Case, count: int, start: int = _START) -> tuple[float, ...]:
+    """Dice of evenly spaced slices, and of the first ones and `count` more that one fill suggests.
+
+    These are chosen each as if those before it were labelled, or together.
+    """
+    from ACSegLib.fill.suggest import choose_together, expected_losses
+
+    first = _first_slices(case, start)
+    losses = expected_losses(_fill(case, first))
+    single: list[int] = []
+    for _ in range(count):
+        single.append(int(np.argmax(losses.after(*single).gains())))
+    ways = (_evenly_spaced(case, len(first) + count), [*first, *single], [*first, *choose_together(losses, count)])
+    return tuple(_mean_dice(case, sorted(drawn)) for drawn in ways)
+
+
+def _compare_at_once(cases: Iterator[Case], count: int, start: int) -> int:
+    """Print the Dice of slices that one fill suggests; 1 if choosing them together lowers the mean."""
+    rows = []
+    for case in cases:
+        rows.append(at_once(case, count, start))
+        harness.say(f"{case.name} | " + " | ".join(f"{dice:.4f}" for dice in rows[-1]))
+    even, single, together = np.mean(rows, axis=0)
+    better, worse = (sum(sign * (row[2] - row[1]) > _SAME for row in rows) for sign in (1, -1))
+    print(f"{len(rows)} volumes, mean Dice: evenly spaced {even:.4f}, one after the other {single:.4f}, ", end="")
+    print(f"together {together:.4f} (higher on {better}, lower on {worse})")
+    return int(together < single)
 
 
 def main() -> int:
@@ -174,30 +223,38 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=_START, help="slices before the first suggestion (%(default)s)")
     parser.add_argument("--oracle", action="store_true", help="draw the slices that raise the Dice most by the truth")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
+    parser.add_argument("--at-once", type=int, metavar="N", help="compare N slices that one fill suggests instead")
     options = parser.parse_args()
+    parts = [part.strip() for part in options.only.split(";")]
+    data = harness.data_folder(options.data)
+    cases = (case for case in volumes(data, options.seed) if any(part in case.name for part in parts))
+    if options.at_once:
+        return _compare_at_once(cases, options.at_once, options.start)
     kept = json.loads(options.cache.read_text()) if options.cache and options.cache.exists() else {}
-    rows, shares = [], []
-    for case in volumes(harness.data_folder(options.data), options.seed):
-        if not any(part.strip() in case.name for part in options.only.split(";")):
-            continue
+    rows, shares, robust = [], [], []
+    for case in cases:
         if case.name not in kept:
             kept[case.name] = asdict(follow(case, options.oracle, options.start))
             if options.cache:
                 options.cache.write_text(json.dumps(kept, indent=1))
         found = Followed(**kept[case.name])
-        shares.append(found.needed / found.even)
+        shares.append(found.share(found.wanted))
+        robust.append(found.share(fmean(found.moved)))
         steps = ", ".join(f"{value:.3f}" for value in found.history)
         drawn = " ".join(str(k) for k in found.drawn)
-        rows.append([case.name, found.even, f"{found.wanted:.4f}", f"{found.needed:g}", steps, drawn])
+        needed = [f"{share * found.even:g}" for share in (shares[-1], robust[-1])]
+        dice = [f"{found.wanted:.4f}", f"{fmean(found.moved):.4f} ({min(found.moved):.4f} to {max(found.moved):.4f})"]
+        rows.append([case.name, found.even, dice[0], needed[0], dice[1], needed[1], steps, drawn])
         harness.say(" | ".join(str(cell) for cell in rows[-1]))
     print(
         harness.markdown_table(
-            ["volume", "even slices", "their Dice", "slices needed", "Dice on the way", "slices drawn"], rows
+            ["volume", "even", "Dice", "needed", "Dice when moved", "needed", "Dice on the way", "slices drawn"], rows
         )
     )
-    more = sum(share > 1 for share in shares)
-    print(f"\nshare of the even slices: median {np.median(shares):.2f}; more than even: {more} of {len(shares)}")
-    return int(more > 0)
+    for title, each in (("even spacing", shares), ("the mean of even spacings, moved", robust)):
+        more = sum(share > 1 for share in each)
+        print(f"\nfor the Dice of {title}: median {np.median(each):.2f} of the slices; more on {more} of {len(each)}")
+    return int(any(share > 1 for share in shares))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ import pytest
 
 from ACSegLib import InputError, Segmentation, Volume
 from ACSegLib.fill import fill, suggest_slices
-from ACSegLib.fill.suggest import Losses, distances, expected_losses, missing_segments, new_appearance
+from ACSegLib.fill.suggest import (
+    Losses,
+    best_first,
+    choose_together,
+    distances,
+    expected_losses,
+    missing_segments,
+    new_appearance,
+)
 
 SIZE = 64
 
@@ -111,12 +119,32 @@ def test_what_is_wrong_everywhere_is_looked_for_in_the_middle_of_the_widest_gap(
     assert losses.gains()[31] == 0
 
 
+def test_slices_chosen_together_are_evenly_spaced_and_ordered_by_what_they_gain():
+    """Wrong by the squared distance, everywhere alike; even spacing of five has the labelled slice in its middle."""
+    nothing = np.zeros(63)
+    losses = Losses([31], distances([31], 63, cut=(1, 1)) ** 2, nothing, nothing, cut=(1, 1))
+    chosen = best_first(losses, choose_together(losses, 4))
+    assert sorted([31, *chosen]) == pytest.approx([63 / 10 * n for n in (1, 3, 5, 7, 9)], abs=1.5)
+    assert {chosen[0] < 31, chosen[1] < 31} == {True, False}  # one on either side first
+    one_by_one = []
+    for _ in range(4):
+        one_by_one.append(int(np.argmax(losses.after(*one_by_one).gains())))
+    assert losses.after(*chosen).total < 0.8 * losses.after(*one_by_one).total
+
+
 def test_segments_that_no_slice_shows_are_looked_for_near_even_spacing():
     nothing = np.zeros(63)
     losses = Losses([31], nothing, distances([31], 63, cut=(1, 1)), nothing)
     first = int(np.argmax(losses.gains()))
     second = int(np.argmax(losses.after(first).gains()))
     assert sorted([first, second]) == pytest.approx([63 / 6, 63 * 5 / 6], abs=3)
+
+
+def test_the_gain_of_a_plane_is_what_it_takes_from_the_losses():
+    losses = Losses([12, 40], *np.random.default_rng(7).random((3, 63)), cut=(0.3, 1))
+    gains = losses.gains()
+    for k in (0, 11, 13, 30, 41, 62):
+        assert gains[k] == pytest.approx(losses.total - losses.after(k).total)
 
 
 def test_labelling_all_planes_leaves_nothing(flat):
