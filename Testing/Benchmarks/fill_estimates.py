@@ -4,6 +4,7 @@
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --fit
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out --rows voxels
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out --fresh 4 --whole
+    python Testing/Benchmarks/fill_estimates.py --few 3 4 5 --seeds 16
 
 Volumes of `self_tuning_cases` are filled from slices at several distances along each axis, in cubic voxels and in
 longer ones, and the estimates compared with the truth. Volumes of odd seeds calibrate, those of even seeds test. The
@@ -13,7 +14,8 @@ below it precision and recall of the warning not to trust a segment. ``--fit`` p
 are fitted to all volumes of the other kinds: that is what to expect on a kind of volume that nobody thought of.
 ``--fresh`` adds tables of simulated volumes of further seeds, on which nothing was chosen. ``--whole`` adds tables of
 whole real volumes with labels on every 10th slice (every 20th along long axes) of each axis in turn; crops of some of
-them calibrate, so believe those with ``--leave-out``. ``--rows voxels`` has rows for voxels and axes.
+them calibrate, so believe those with ``--leave-out``. ``--rows voxels`` has rows for voxels and axes. ``--few`` judges
+small simulated volumes of which so many slices are labelled, and nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import harness  # noqa: E402
 from estimate_fits import BAD_DICE, Collected, Plan, fit_estimator, fit_trusted, table  # noqa: E402
 from fill_cases import Case, drawn_mask, every_nth  # noqa: E402
 from self_tuning import filled  # noqa: E402
-from self_tuning_cases import real, simulated, thinned, tomograms  # noqa: E402
+from self_tuning_cases import few_slices, real, simulated, thinned, tomograms  # noqa: E402
 
 from ACSegLib.files import open_segmentation, open_volume  # noqa: E402
 from ACSegLib.fill import constants  # noqa: E402
@@ -174,6 +176,17 @@ def collect_whole(data: Path, cache: Path | None) -> list[Segment]:
     return _restored(found)
 
 
+def collect_few(seeds: Sequence[int], counts: Sequence[int], cache: Path | None) -> list[Segment]:
+    """Segments of small volumes with few labelled slices; their kind is the number of slices and of segments."""
+    kept, found = Collected(cache), []
+    for count, seed in itertools.product(counts, seeds):
+        for case in few_slices(seed, count):
+            many = "many" if len(np.unique(case.truth)) > MANY + 1 else "few"
+            kind = f"{count} slices, {many} segments"
+            found += kept.get(f"{kind}, {case.name}", functools.partial(segments_of, kind, seed, case))
+    return _restored(found)
+
+
 def _restored(rows: Sequence[dict[str, Any]]) -> list[Segment]:
     return [Segment(**{**row, "signs": Signs(**row["signs"])}) for row in rows]
 
@@ -224,11 +237,17 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also judge whole real volumes along each axis")
     parser.add_argument("--rows", choices=("kind", "voxels"), default="kind", help="rows of the tables")
     parser.add_argument(
+        "--few", type=int, nargs="+", metavar="N", help="judge volumes with so many labelled slices alone"
+    )
+    parser.add_argument(
         "--fit", action="store_true", help="print the constants of the calibrating volumes, and use them"
     )
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     data, last = harness.data_folder(options.data), options.seeds + 1
+    if options.few:
+        print(table(collect_few(range(1, last), options.few, options.cache), judged_by(constants.ESTIMATORS)))
+        return
     segments = collect(range(1, last), data, options.cache)
     estimators: Sequence[Estimator] = constants.ESTIMATORS
     if options.fit:
