@@ -125,7 +125,7 @@ def predict(
     from ACSegLib.workflows import run
 
     volume = as_volume(image, spacing, unit)
-    opened = _opened(model)
+    opened = _opened(model, arrays=True)  # a prediction by OpenVINO needs no torch
     _require_unit(volume, opened, spacing)
     request = PredictRequest(
         volume=volume,
@@ -154,8 +154,8 @@ def predict(
     return prediction if probabilities else dataclasses.replace(prediction, probabilities=None)
 
 
-def _opened(model: Model | TrainingResult | Path | None) -> Model:
-    """The model that is meant: from a file, of a training, the pretrained one, or itself."""
+def _opened(model: Model | TrainingResult | Path | None, *, arrays: bool = False) -> Model:
+    """The model that is meant: from a file (with numpy `arrays`?), of a training, the pretrained one, or itself."""
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.model.pretrained import open_model
     from ACSegLib.network.train.training import TrainingResult
@@ -166,7 +166,7 @@ def _opened(model: Model | TrainingResult | Path | None) -> Model:
         return model
     if model is not None and not isinstance(model, (str, os.PathLike)):
         raise InputError(f"model must be a model, the result of a training or a path, not {type(model).__name__}.")
-    return open_model(None if model is None else os.fspath(model))
+    return open_model(None if model is None else os.fspath(model), arrays=arrays)
 
 
 def _require_unit(volume: Volume, model: Model, spacing: Spacing | None) -> None:

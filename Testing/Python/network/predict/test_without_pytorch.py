@@ -105,6 +105,10 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         codes = [main([*common, *more]) for more in (["-m", model], ["-m", model, "--tta"], [])]
         codes.append(main(["predict", image, "-o", "x.seg.nrrd", "--engine", "pytorch"]))
         print("codes", codes, file=sys.stderr)
+        import ACSegLib as acseg
+        volume = acseg.open(image)
+        shapes = [acseg.predict(volume, *model).labels.shape for model in ([], [model])]
+        print("in Python", shapes, file=sys.stderr)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -115,5 +119,6 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         timeout=240,
     )
     assert "codes [0, 0, 0, 2]" in done.stderr, done.stderr
+    assert "in Python [(32, 32, 32), (32, 32, 32)]" in done.stderr, done.stderr
     assert 'pip install "acseg[network]"' in done.stderr
     assert '"openvino"' in done.stdout
