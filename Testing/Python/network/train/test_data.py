@@ -223,7 +223,7 @@ class TestPreprocessing:
 
         monkeypatch.setattr("ACSegLib.files.lazy._BLOCK_BYTES", 8 * 300)
         for sample in (array.size, 300):
-            monkeypatch.setattr("ACSegLib.network.model.preprocessing._SAMPLE_VOXELS", sample)
+            monkeypatch.setattr("ACSegLib.network.model.preprocessing.SAMPLE_VOXELS", sample)
             stored, whole = intensity_statistics(Stored()).to_json(), intensity_statistics(array).to_json()
             assert stored == pytest.approx(whole, abs=1e-12)
         assert len(largest) > 40
