@@ -21,8 +21,9 @@ _SIGMA = 0.125
 #: Bytes of activations for each voxel of the tile and filter of the finest level, measured, by backend.
 BYTES_PER_VOXEL_AND_FILTER: Mapping[str, float] = {"openvino": 20.0, "pytorch": 36.0}
 #: Bytes that a backend takes whatever the tile: compiled kernels, memory of its threads, and freed blocks that fit no
-#: later layer. PyTorch: 11 to 45 MB, measured on tiles of 16 to 64 voxels a side. OpenVINO plans its memory beforehand.
-BACKEND_BYTES: Mapping[str, int] = {"openvino": 16 << 20, "pytorch": 32 << 20}
+#: later layer. PyTorch: 11 to 45 MB on tiles of 16 to 64 voxels a side, and in float32 up to 120 MB, which
+#: differs from run to run. OpenVINO plans its memory beforehand.
+BACKEND_BYTES: Mapping[str, int] = {"openvino": 16 << 20, "pytorch": 128 << 20}
 #: Memory of activations in 16 bits, as a part of those in 32: some are kept in 32 all the same.
 HALF_PRECISION = 0.6
 #: Channels are kept in vectors of at least so many.
