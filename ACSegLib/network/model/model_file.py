@@ -207,9 +207,10 @@ def load_model(path: str | os.PathLike[str], *, arrays: bool = False) -> Model:
     model = read_card(path)
     load = importlib.import_module("safetensors.numpy" if arrays else "safetensors.torch").load
     try:
-        model.state_dict = load(Path(path).read_bytes())  # a mapped file could not be replaced or removed on Windows
+        weights = load(Path(path).read_bytes())  # a mapped file could not be replaced or removed on Windows
     except (SafetensorError, OSError, ValueError) as error:
         raise FileError(f"the model file {path} is damaged ({error}); copy or train it again.") from error
+    model.state_dict = dict(sorted(weights.items()))  # safetensors gives bytes' tensors in another order each time
     return model
 
 

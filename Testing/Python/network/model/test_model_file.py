@@ -59,6 +59,13 @@ def test_round_trip(tmp_path, model):
     assert torch.equal(found.network()(image), again(image))
 
 
+@pytest.mark.parametrize("arrays", [False, True])
+def test_weights_come_in_one_order(tmp_path, model, arrays):
+    save_model(model, tmp_path / "a.acseg")
+    names = list(load_model(tmp_path / "a.acseg", arrays=arrays).state_dict)
+    assert names == sorted(names)
+
+
 def test_card_reads_the_header_alone(tmp_path, model):
     path = tmp_path / "m.acseg"
     save_model(model, path)
