@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -151,12 +152,14 @@ class Losses:
         planes, low, high = len(self.outlines), gap[0] - 1, gap[-1] + 1
         first, last = low < 0, high == planes
 
+        def known(outermost: tuple[Any, Any], cut: tuple[float, float]) -> tuple[Any, Any]:
+            start, stop = _ends(*outermost, planes, cut)
+            return start if first else low, stop if last else high
+
         def settled(cut: tuple[float, float]) -> np.ndarray:
-            start = -1 - cut[0] * chosen if first else low
-            stop = planes + cut[1] * (planes - 1 - chosen) if last else high
-            before = gap < chosen
+            was = _bridge(gap, *known((0 if last else high, planes - 1 if first else low), cut))
+            (start, stop), before = known((chosen, chosen), cut), gap < chosen
             now = _bridge(gap, np.where(before, start, chosen), np.where(before, chosen, stop))
-            was = distances(self.labelled, planes, cut)[gap]
             return np.minimum(now / np.maximum(was, 1e-9), 1.0) ** constants.LOSS_POWER
 
         reach = np.minimum(planes if first else chosen - low, planes if last else high - chosen)
@@ -179,10 +182,15 @@ def distances(labelled: list[int], planes: int, cut: tuple[float, float] = (0.0,
         Part of the segments that are cut by the volume's first and last border.
     """
     k = np.arange(planes)
-    ends = (labelled[0], planes - 1 - labelled[-1]) if labelled else (0, 0)
-    known = np.array([-1 - cut[0] * ends[0], *labelled, planes + cut[1] * ends[1]])
+    start, stop = _ends(*((labelled[0], labelled[-1]) if labelled else (0, planes - 1)), planes, cut)
+    known = np.array([start, *labelled, stop])
     low = np.searchsorted(known, k, side="right") - 1
     return _bridge(k, known[low], known[low + 1])
+
+
+def _ends(first: Any, last: Any, planes: int, cut: tuple[float, float]) -> tuple[Any, Any]:
+    """Where outlines count as known before and behind the volume, by its outermost labelled planes."""
+    return -1 - cut[0] * first, planes + cut[1] * (planes - 1 - last)
 
 
 def _bridge(k: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
