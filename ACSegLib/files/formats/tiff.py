@@ -153,8 +153,9 @@ def _chosen(file: Any, name: str | None, path: Path) -> tuple[int, list[str]]:
         if name.isdecimal() and int(name) < len(names):
             return int(name), []
         raise FileError(f"{path}: has no image {name!r}; it has: {listed}.")
-    sizes = [math.prod(series.shape) for series in file.series]
-    number = sizes.index(max(sizes))
+    sizes = {n: math.prod(series.shape) for n, series in enumerate(file.series) if not series.keyframe.is_reduced}
+    sizes = sizes or {0: 0}  # without thumbnails
+    number = max(sizes, key=sizes.__getitem__)
     if len(sizes) == 1:
         return number, []
     note = f"holds {len(sizes)} images; the largest, {number}, was read. To take another, {CHOOSE}: {listed}."
@@ -182,7 +183,7 @@ def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Si
         where = "fit none of its images" if images else "are in a file of their own, which is not read"
         return tiff_metadata.Sizes(notes=(f"has OME metadata that {where}; the voxel size is unknown.",))
     tiff_metadata.require_planes(found, image.planes // max(1, shape.get("s", 1)), path)
-    return image.sizes
+    return tiff_metadata.with_tags(image.sizes, file)
 
 
 def _planes(series: Any) -> int:

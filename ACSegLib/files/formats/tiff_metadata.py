@@ -12,6 +12,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
 from ACSegLib.files.axes import Axis
+from ACSegLib.files.formats import tiff_microscopes
 from ACSegLib.files.units import length_of
 from ACSegLib.json_values import Json
 
@@ -100,9 +101,17 @@ def sizes_of(file: Any) -> Sizes:
     The resolution of a TIFF that no program of microscopy wrote is that of a print or a screen, and means nothing here.
     """
     if file.is_imagej:
-        return _imagej_sizes(file)
+        return with_tags(_imagej_sizes(file), file)
     shaped = file.shaped_metadata
-    return _shaped_sizes(shaped[0], file) if shaped else Sizes()
+    return with_tags(_shaped_sizes(shaped[0], file) if shaped else Sizes(), file)
+
+
+def with_tags(sizes: Sizes, file: Any) -> Sizes:
+    """Voxel sizes as given; where they state none, those of the tags of microscopes."""
+    if any(axis.step for axis in sizes.axes.values()):
+        return sizes
+    found = tiff_microscopes.axes_of(file)
+    return replace(sizes, axes=found) if found else sizes
 
 
 def _shaped_sizes(values: Json, file: Any) -> Sizes:
