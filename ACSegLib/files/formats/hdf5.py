@@ -16,7 +16,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
-from ACSegLib.files.formats import hdf5_bdv, hdf5_imaris, hdf5_itk, hdf5_scales
+from ACSegLib.files.formats import hdf5_bdv, hdf5_dream3d, hdf5_imaris, hdf5_itk, hdf5_scales
 from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
@@ -186,7 +186,7 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     letters = "".join(str(tag["key"])[:1] for tag in tags) or labels or (_OF_MATLAB if _MATLAB in data.attrs else "")
     axes = axes_of(letters, data.ndim)
     if not any(axis.letter for axis in axes):
-        axes = hdf5_scales.axes_of(data) or axes
+        axes = hdf5_scales.axes_of(data) or hdf5_dream3d.axes_of(data) or axes
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
     tagged = {

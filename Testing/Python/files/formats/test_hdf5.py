@@ -11,6 +11,7 @@ from filecases import numbers
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.files.registry import collect_notes, inventory
+from ACSegLib.files.units import assume_unit
 from ACSegLib.volume import Geometry, Volume
 
 ARRAY = numbers("u2", (4, 5, 6))
@@ -109,6 +110,34 @@ def test_coordinates_beside_the_data_name_the_axes(with_coordinates, tmp_path):
     np.testing.assert_array_equal(found.array, ARRAY)
     np.testing.assert_allclose(found.geometry.spacing, (0.3, 0.4, 0.5))
     assert found.geometry.unit == "um"
+
+
+def _dream3d(file):
+    """SIMPL's ImageGeom::writeGeometryToHDF5: a group of data sets."""
+    geometry = file.create_group("DataContainers/Image/_SIMPL_GEOMETRY")
+    for name, values in (("DIMENSIONS", (6, 5, 4)), ("SPACING", (0.25, 0.5, 2.0)), ("ORIGIN", (1.0, 2.0, 3.0))):
+        geometry[name] = np.array(values, "i8" if name == "DIMENSIONS" else "f4")
+    return file.create_group("DataContainers/Image/CellData")
+
+
+def _dream3d_nx(file):
+    """ImageGeomIO::writeData of simplnx: attributes."""
+    group = file.create_group("DataStructure/Image")
+    group.attrs.update({"_DIMENSIONS": np.array((6, 5, 4), "u8"), "_ORIGIN": np.array((1, 2, 3), "f4")})
+    group.attrs["_SPACING"] = np.array((0.25, 0.5, 2.0), "f4")
+    return group.create_group("Cell Data")
+
+
+@pytest.mark.parametrize("write", [_dream3d, _dream3d_nx])
+def test_an_array_of_dream3d_has_its_geometry_in_the_unit_that_the_user_names(write, tmp_path):
+    path = tmp_path / "a.dream3d"
+    with h5py.File(path, "w") as file:
+        write(file).create_dataset("FeatureIds", data=ARRAY[..., None])
+    assert open_volume(path).geometry == Geometry((0.25, 0.5, 2.0), (1.0, 2.0, 3.0), unit="px")
+    with assume_unit("um"):
+        found = open_volume(path)
+    assert found.geometry == Geometry((0.25, 0.5, 2.0), (1.0, 2.0, 3.0), unit="um")
+    np.testing.assert_array_equal(found.array, ARRAY)
 
 
 def test_coordinates_of_other_names_tell_no_order(tmp_path):
