@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -133,6 +133,15 @@ class Volume:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The intensities, so that ``np.asarray(volume)`` works; shape (k, j, i)."""
         return _as_array(self.array, dtype, copy)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("labels", "mask", "segments"):
+                raise AttributeError(
+                    f"a Volume holds an image, and has no {name!r}; open labels with acseg.open(path, labels=True)."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<Volume {self.name!r}: {_describe_grid(self.shape, self.geometry)}, {self.array.dtype}>"

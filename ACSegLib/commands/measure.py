@@ -151,7 +151,8 @@ def describe(results: Results) -> str:
         volume, level = (volume, "") if half is None else (rounded(row["volume"], half), " (90 %)")
         ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
         sizes = f"volume {volume} {unit}3{level}, surface {area} {unit}2{ratio}"
-        lines.append(f"  {row['segment']}: {sizes} (mean of {row['count']})")
+        mean = f" (mean of {row['count']})" if row["count"] > 1 else ""
+        lines.append(f"  {row['segment']}: {sizes}{mean}")
     lines += more_lines(results.summary) + [f"  note: {text}" for text in results.warnings]
     return "\n".join(lines + failure_lines(results.failures))
 

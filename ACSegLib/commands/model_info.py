@@ -19,7 +19,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
-from ACSegLib.wording import counted
+from ACSegLib.wording import counted, listed
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -116,6 +116,8 @@ def describe(results: Results) -> str:
     if told := ", ".join(_offsets(card.get("calibration"))):
         lines.append(f"Calibration, offsets of the logits: {told}")
     lines += [f"{key.replace('_', ' ').capitalize()}: {card[key]}" for key in _TOLD if card.get(key)]
+    if not card.get("trained_on"):  # a card whose author told of the training in words needs no more of it
+        lines += [*_training(card), *_plan(card.get("plan"))]
     return "\n".join(lines)
 
 
@@ -145,6 +147,32 @@ def _refinement(network: NetworkSpec, surface: Any) -> Iterator[str]:
     yield line
     if told.get("trained_on"):
         yield f"Refinement network trained on: {told['trained_on']}"
+
+
+def _training(card: Json) -> Iterator[str]:
+    """The volumes of the training, and its length; a model file may hold anything."""
+    volumes = card.get("training")
+    if names := [str(row.get("name")) for row in (volumes if isinstance(volumes, list) else ()) if isinstance(row, dict)]:
+        yield f"Trained on: {listed(names)}"
+    steps, seconds = card.get("steps"), card.get("seconds")
+    if isinstance(steps, int) and isinstance(seconds, (int, float)):
+        yield f"Training: {counted(steps, 'steps')} in {seconds / 60:.1f} min on {card.get('device')}"
+    warnings = card.get("warnings")
+    yield from (f"Note of the training: {text}" for text in (warnings if isinstance(warnings, list) else ()))
+
+
+def _plan(plan: Any) -> Iterator[str]:
+    """Each choice of the plan and its reason; a model file may hold anything."""
+    reasons = plan.get("reasons") if isinstance(plan, dict) else None
+    if not isinstance(reasons, dict) or not reasons:
+        return
+    yield "Plan:"
+    for key, reason in reasons.items():
+        value = plan.get(key)
+        if key == "patch_size" and isinstance(value, list):  # as options and sizes of images: along x, y, z
+            value = size_text(value)
+        told = f" {value}" if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+        yield f"  {key.replace('_', ' ')}{told}: {reason}"
 
 
 def _offsets(calibration: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import locale
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -173,9 +174,17 @@ def tell(notes: Sequence[str]) -> None:
     collected = _NOTES.get()
     for note in notes:
         if collected is None:
-            warnings.warn(note, stacklevel=4)
+            warnings.warn(note, stacklevel=_level_of_caller())
         elif note not in collected:
             collected.append(note)
+
+
+def _level_of_caller() -> int:
+    """How many calls up the code lies that is not of ACSeg: a warning names its line."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "ACSegLib":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def inventory(path: str | os.PathLike[str]) -> list[Part]:

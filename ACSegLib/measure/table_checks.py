@@ -90,10 +90,11 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
             continue
         number += len(specks)
         count = f"{len(specks)} of {len(components)} connected cells of {segment}"
-        text = f"{count} are specks of up to {max(specks):.3g} {unit}3"
+        kind = "is a speck of" if len(specks) == 1 else "are specks of up to"
+        text = f"{count} {kind} {max(specks):.3g} {unit}3"
         if cells and max(specks) < min(cells):
             middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
-            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes the specks"
+            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes {'it' if len(specks) == 1 else 'them'}"
         texts.append(f"{text}.")
     if len(texts) > MAX_SEGMENT_NOTES:
         return [f"{number} connected cells of {len(texts)} segments are specks; --min-volume excludes them."]

@@ -132,9 +132,13 @@ def test_arrays_larger_than_the_memory_are_refused_before_they_are_read():
         to_numpy(dask.zeros((1000, 1000, 10**6), dtype=np.uint8), "image")
 
 
-def test_repr_is_one_short_line_with_the_geometry():
+def test_repr_is_one_short_line_with_the_geometry_and_an_image_says_how_labels_are_opened():
     volume = Volume(np.zeros((64, 128, 96), np.int16), Geometry((30, 40, 50), unit="nm"), "cell 1")
     assert repr(volume) == "<Volume 'cell 1': shape (64, 128, 96), voxel size (50, 40, 30) nm, int16>"
+    with pytest.raises(AttributeError, match=r"open labels with acseg.open\(path, labels=True\)"):
+        volume.labels  # noqa: B018
+    with pytest.raises(AttributeError, match="'Volume' object has no attribute 'shapes'"):
+        volume.shapes  # noqa: B018
     segments = [Segment(f"cell {n}", n) for n in range(1, 8)]
     text = repr(Segmentation((LABELS,), segments, name="cells"))
     assert "7 segments (cell 1, cell 2, cell 3, cell 4 and 3 more)" in text

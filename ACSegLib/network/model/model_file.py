@@ -36,6 +36,7 @@ from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.volume import UNITS_IN_MM, Segment
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +81,12 @@ class Model:
     spacing: tuple[float, float, float] | None = None
     unit: str = "px"
     card: Json = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        names = ", ".join(segment.name for segment in self.segments)
+        sizes = ", ".join(f"{size:.6g}" for size in (self.spacing or ())[::-1])
+        voxels = f"voxel size ({sizes}) {self.unit}" if sizes else "any voxel size"
+        return f"<Model: {self.spec.kind}, {counted(len(self.segments), 'segments')} ({names}), {voxels}>"
 
     @property
     def reduces_images(self) -> bool:

@@ -63,6 +63,9 @@ class Prediction:
     interpolated: list[InterpolatedChannel] | None = None
     padding: Padding | None = None
 
+    def __repr__(self) -> str:
+        return f"<Prediction: {self.segmentation!r}>"
+
     @property
     def labels(self) -> np.ndarray:
         """The labels as an array, shape (k, j, i); an InputError if segments overlap."""

@@ -291,7 +291,8 @@ def _network_and_patch(
         kernels=kernels,
         residual=chosen.residual is not False,
     )
-    told = f"budget of {preset} training on {device}, median volume {median} (k, j, i)"
+    volume = " x ".join(f"{side:g}" for side in median[::-1])
+    told = f"budget of {preset} training on {device}, median volume {volume}"
     reasons.setdefault("patch_size", told)
     reasons.setdefault("residual", "residual blocks learn more per minute")
     largest = None if chosen.patch_size is not None else np.ceil(median).astype(int).tolist()

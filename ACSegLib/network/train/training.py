@@ -41,6 +41,7 @@ from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, 
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.validation_split import split_validation
 from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,11 @@ class TrainingResult:
     history: list[Json]
     warnings: list[str] = field(default_factory=list)
     main_process: bool = True
+
+    def __repr__(self) -> str:
+        validated = [row["dice"] for row in self.history if "dice" in row]
+        best = f", best validation Dice {max(validated):.3f}" if validated else ""
+        return f"<TrainingResult: {self.model!r}, {counted(len(self.history), 'epochs')}{best}>"
 
 
 def train(

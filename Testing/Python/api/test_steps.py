@@ -288,8 +288,9 @@ def test_lengths_of_a_file_without_a_voxel_size_are_told_and_can_be_stated(tmp_p
     np.save(tmp_path / "cell.npy", BALL)
     labels = acseg.open(tmp_path / "cell.npy", labels=True)
     settings = {"cells": False, "thin_structures": False}
-    with pytest.warns(UserWarning, match=r"data of cell state no voxel size.*state it with spacing"):
+    with pytest.warns(UserWarning, match=r"data of cell state no voxel size.*state it with spacing") as told:
         assert acseg.measure(labels, **settings)[0]["unit"] == "px"
+    assert {warning.filename for warning in told} == {__file__}
     with pytest.warns(UserWarning, match="state no voxel size"):
         acseg.compare(labels, labels)
     with pytest.warns(UserWarning, match="state no voxel size"):

@@ -38,6 +38,9 @@ def test_info_reads_biomedisas_file_itself(tmp_path, capsys):
 def test_card_is_told(tmp_path, capsys):
     model = threshold_model(spacing=(30.0, 30.0, 40.0))
     model.card = {"title": "T", "fails_on": "flat samples", "validation": {"dice": {"cell": 0.9123}}}
+    model.card |= {"training": [{"name": "a"}, {"name": "b"}, "odd"], "steps": 902, "seconds": 300, "device": "cpu"}
+    model.card["plan"] = {"patch_size": [48, 64, 80], "reasons": {"patch_size": "budget", "output": "no overlap"}}
+    model.card["warnings"] = ["few volumes"]
     model.card["calibration"] = {"cell": {"offset": -1.2, "dice_gain": 0.008}, "odd": {"offset": "high"}, "none": None}
     save_model(model, tmp_path / "m.acseg")
     assert main(["model", "info", str(tmp_path / "m.acseg")]) == 0
@@ -48,6 +51,11 @@ def test_card_is_told(tmp_path, capsys):
         "cell 0.912",
         "Fails on: flat samples",
         "cell -1.2 (Dice +0.008)",
+        "Trained on: a, b",
+        "902 steps in 5.0 min on cpu",
+        "patch size 80 x 64 x 48: budget",
+        "output: no overlap",
+        "few volumes",
     ):
         assert words in printed
 

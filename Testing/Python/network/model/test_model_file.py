@@ -59,6 +59,10 @@ def test_round_trip(tmp_path, model):
     assert torch.equal(found.network()(image), again(image))
 
 
+def test_a_model_is_shown_without_its_weights(model):
+    assert repr(model) == "<Model: unet, 2 segments (cytoplasm, bead), voxel size (60, 30, 30) nm>"
+
+
 @pytest.mark.parametrize("arrays", [False, True])
 def test_weights_come_in_one_order(tmp_path, model, arrays):
     save_model(model, tmp_path / "a.acseg")
