@@ -8,6 +8,7 @@ Examples:
   acseg convert tomogram.rec tomogram.nrrd
   acseg convert scan.tif scan.nii.gz --voxel-size 30,30,30 --unit nm
   acseg convert project.h5 raw.nrrd --dataset exported/raw --crop 0 200 0 200 50 150
+  acseg convert results/ for-fiji/ --ending .tif                  (all files of a folder)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     VoxelSizeOptions,
@@ -36,9 +38,22 @@ SUMMARY = "convert an image or labels to another format, or crop them"
 class Options(ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg convert``."""
 
-    file: str = option(path="in", help="image or label file, or a folder that is one image", positional=True)
+    file: str = option(
+        path="in",
+        help="image or label file, a folder that is one image, or a folder of files that are converted one by one",
+        positional=True,
+    )
     output: str = option(
-        path="out", endings="image", help="file to write, by place or as -o FILE", positional=True, short="o"
+        path="place",
+        help="file to write, by place or as -o FILE; or a folder, if FILE is a folder of files",
+        positional=True,
+        short="o",
+    )
+    ending: str | None = option(
+        default=None,
+        help="of a folder of files: ending of what is written, which determines the format, such as .nii.gz or .tif; "
+        "if not given, .nrrd, or .seg.nrrd with --as labels",
+        metavar="ENDING",
     )
     crop: list[int] = option(
         default=[], help="region to keep: I0 I1 J0 J1 K0 K1, counted from 0, ends excluded", unit="voxels"
@@ -64,13 +79,36 @@ class Results(BaseResults):
     warnings: list[str]
 
 
-def run(options: Options, progress: Progress) -> Results:
-    """Read, crop and write."""
-    from ACSegLib.files import save_segmentation, save_volume
+def run(options: Options, progress: Progress) -> Results | FolderResults[Results]:
+    """Read, crop and write; of a folder, each file."""
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.commands.outputs import Output, check_outputs
 
     check_opening(options)
     if options.crop and len(options.crop) != 6:
         raise InputError(f"--crop must be six whole numbers (I0 I1 J0 J1 K0 K1), not {options.crop}.")
+    if is_folder_of_images(options.file):
+        return _convert_folder(options, progress)
+    if options.ending:
+        raise InputError(f"--ending is for a folder of files; the name of the output ({options.output}) has one.")
+    check_outputs([Output(options.output, "OUTPUT", "image")], [options.file])
+    return _convert_file(options, progress)
+
+
+def _convert_folder(options: Options, progress: Progress) -> FolderResults[Results]:
+    from ACSegLib.commands.folders import places_in_folder, run_each
+    from ACSegLib.commands.inputs import find_files
+    from ACSegLib.files.names import SEGMENTATION_ENDING, stem
+
+    ending = options.ending or (SEGMENTATION_ENDING if options.kind == "labels" else ".nrrd")
+    places = places_in_folder(options.output, find_files([options.file]), ending)
+    singles = {stem(file): replace(options, file=file, output=place, ending=None) for file, place in places.items()}
+    return run_each(singles, _convert_file, options.output, progress)
+
+
+def _convert_file(options: Options, progress: Progress) -> Results:
+    from ACSegLib.files import save_segmentation, save_volume
+
     stages = progress.stages(read=1, write=1)
     stages.read(0.0, "reading the file")
     labels = options.kind == "labels" or (options.kind == "auto" and _holds_labels(options))
@@ -95,8 +133,14 @@ def run(options: Options, progress: Progress) -> Results:
     )
 
 
-def describe(results: Results) -> str:
+def describe(results: Results | FolderResults[Results]) -> str:
     """What was written."""
+    if isinstance(results, Results):
+        return _describe_file(results)
+    return describe_each(results, _describe_file)
+
+
+def _describe_file(results: Results) -> str:
     ((kind, path),) = results.outputs.items()
     size = " x ".join(map(str, results.size))
     spacing = " x ".join(f"{v:.6g}" for v in results.spacing)

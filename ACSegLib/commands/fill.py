@@ -17,13 +17,13 @@ Examples:
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ACSegLib.axes import SLICE_WORD
-from ACSegLib.commands.batch import LISTED, failure_lines, more_lines
+from ACSegLib.commands.batch import LISTED, more_lines
+from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -35,7 +35,7 @@ from ACSegLib.commands.opening import (
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.volume import distinct_names
@@ -181,22 +181,7 @@ class Results(BaseResults):
         return {**to_json(self.report.to_dict()), **values}
 
 
-@dataclass
-class FolderResults(BaseResults):
-    """What a folder gave: results by name, what failed and why, and what was there already."""
-
-    optional: ClassVar[tuple[str, ...]] = ("failures", "skipped")
-
-    images: dict[str, Results]
-    failures: dict[str, str]
-    skipped: list[str]
-
-    def to_dict(self) -> Json:
-        """Give the results as plain JSON values."""
-        return {**super().to_dict(), "images": {name: results.to_dict() for name, results in self.images.items()}}
-
-
-def run(options: Options, progress: Progress) -> Results | FolderResults:
+def run(options: Options, progress: Progress) -> Results | FolderResults[Results]:
     """Fill, clean up as asked, and write the result; of a folder, for each image."""
     from ACSegLib.axes import read_slices
     from ACSegLib.commands.inputs import is_folder_of_images
@@ -213,42 +198,26 @@ def run(options: Options, progress: Progress) -> Results | FolderResults:
     return _fill_file(options, progress)
 
 
-def _fill_folder(options: Options, progress: Progress) -> FolderResults:
+def _fill_folder(options: Options, progress: Progress) -> FolderResults[Results]:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
-    from ACSegLib.commands.batch import reason
-    from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
+    from ACSegLib.commands.folders import places_in_folder, run_each
     from ACSegLib.commands.pairs import not_paired, pair_up
-    from ACSegLib.files.atomic import output_folders
-    from ACSegLib.files.names import SEGMENTATION_ENDING, stem
+    from ACSegLib.files.names import SEGMENTATION_ENDING
 
     if options.probabilities or options.uncertainty:
         raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")
     pairs, problems = pair_up([options.image], [options.labels])
     if not pairs:
         raise not_paired("given", list(problems.values()))
-    folder = Path(options.output)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")
-    require_folder_name(options.output)
-    places = {pair: folder / f"{stem(pair.image)}{SEGMENTATION_ENDING}" for pair in pairs}
-    inputs = [path for pair in pairs for path in (pair.image, pair.labels)]
-    made = [os.path.realpath(folder)]
-    check_outputs([Output(str(place), "--output", "image") for place in places.values()], inputs, made)
-    results = FolderResults({}, {Path(path).name: f"{problem}." for path, problem in problems.items()}, [])
-    todo = [pair for pair in pairs if not (options.skip_existing and places[pair].exists())]
-    results.skipped = [pair.name for pair in pairs if pair not in todo]
-    with output_folders(folder):
-        for pair, part in progress.each(todo):
-            single = replace(options, image=pair.image, labels=pair.labels, output=str(places[pair]))
-            try:
-                results.images[pair.name] = _fill_file(single, part)
-                results.outputs[pair.name] = single.output
-            except Cancelled:
-                raise
-            except Exception as error:  # whatever is wrong with one image must not lose the others
-                results.failures[pair.name] = reason(error)
-    results.exit_code = 2 if results.failures else 0
-    return results
+    labels = [pair.labels for pair in pairs]
+    places = places_in_folder(options.output, [pair.image for pair in pairs], SEGMENTATION_ENDING, others=labels)
+    singles = {
+        pair.name: replace(options, image=pair.image, labels=pair.labels, output=places[pair.image]) for pair in pairs
+    }
+    failures = {Path(path).name: f"{problem}." for path, problem in problems.items()}
+    return run_each(
+        singles, _fill_file, options.output, progress, failures=failures, skip_existing=options.skip_existing
+    )
 
 
 def _fill_file(options: Options, progress: Progress) -> Results:
@@ -292,14 +261,11 @@ def _with_box_of_region(options: Options, volume: Volume) -> tuple[Options, list
     return replace(options, box=list(found.box), region=[]), [note] if found.turned else []
 
 
-def describe(results: Results | FolderResults) -> str:
+def describe(results: Results | FolderResults[Results]) -> str:
     """What was filled, from which slices, the cross-validation, and which slices to label next."""
     if isinstance(results, Results):
         return _describe_file(results)
-    lines = [f"{name}: {_describe_file(image)}" for name, image in results.images.items()]
-    if results.skipped:
-        lines.append(f"skipped, because the results exist: {len(results.skipped)} images")
-    return "\n".join([*lines, *failure_lines(results.failures, len(results.images) + len(results.failures))])
+    return describe_each(results, _describe_file)
 
 
 def _describe_file(results: Results) -> str:

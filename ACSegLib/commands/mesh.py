@@ -8,14 +8,16 @@ Examples:
   acseg mesh cell.seg.nrrd -o cell.stl --unit um
   acseg mesh cell.seg.nrrd -o cell.glb --smooth 2
   acseg mesh cells.seg.nrrd -o nucleus.ply --segments nucleus
+  acseg mesh results/ -o meshes/ --ending .stl                    (all segmentations of a folder)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
@@ -38,10 +40,14 @@ _ENDINGS = (".stl", ".ply", ".obj", ".glb")
 class Options(LabelsDatasetOption, VoxelSizeOption):
     """Options of ``acseg mesh``."""
 
-    labels: str = option(path="in", help="label file", positional=True)
+    labels: str = option(path="in", help="label file, or a folder of them", positional=True)
     output: str = option(
-        path="out", endings=_ENDINGS, help="mesh to write: .stl, .ply, .obj or .glb", short="o", default_name="mesh.glb"
+        path="place",
+        help="mesh to write: .stl, .ply, .obj or .glb; or a folder, if labels are in one",
+        short="o",
+        default_name="mesh.glb",
     )
+    ending: str = option(default=".glb", help="of a folder of labels: what is written", choices=_ENDINGS)
     segments: list[str] = option(default=[], help="names of the segments; default: all", metavar="SEGMENT")
     smooth: float = option(
         default=MeshRequest.smooth,
@@ -87,8 +93,31 @@ class Results(BaseResults):
         return {**super().to_dict(), "meshes": to_json(self.meshes)}
 
 
-def run(options: Options, progress: Progress) -> Results:
-    """Make the meshes and write them."""
+def run(options: Options, progress: Progress) -> Results | FolderResults[Results]:
+    """Make the meshes and write them; of a folder, for each file."""
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.commands.outputs import Output, check_outputs
+
+    check_opening(options)
+    if is_folder_of_images(options.labels):
+        return _mesh_folder(options, progress)
+    check_outputs([Output(options.output, "--output", _ENDINGS)], [options.labels])
+    return _mesh_file(options, progress)
+
+
+def _mesh_folder(options: Options, progress: Progress) -> FolderResults[Results]:
+    from ACSegLib.commands.folders import places_in_folder, run_each
+    from ACSegLib.commands.inputs import find_labels
+    from ACSegLib.files.names import stem
+
+    if options.output.lower().endswith(_ENDINGS):
+        raise InputError(f"--output {options.output} is the name of a file, but {options.labels} a folder; name one.")
+    places = places_in_folder(options.output, find_labels([options.labels]), options.ending, _ENDINGS)
+    singles = {stem(file): replace(options, labels=file, output=place) for file, place in places.items()}
+    return run_each(singles, _mesh_file, options.output, progress)
+
+
+def _mesh_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.atomic import all_or_none
     from ACSegLib.files.meshes import save_meshes
     from ACSegLib.files.registry import tell
@@ -97,7 +126,6 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run as run_request
 
-    check_opening(options)
     progress(0.0, "reading the file")
     labels, _, notes = structures(open_labels(options.labels, options), keep=options.segments)
     tell([*notes, *unfilled_notes(labels)])
@@ -151,8 +179,14 @@ def _size(mesh: Mesh, options: Options) -> MeshSize:
     )
 
 
-def describe(results: Results) -> str:
+def describe(results: Results | FolderResults[Results]) -> str:
     """What was written, and the volume of each mesh."""
+    if isinstance(results, Results):
+        return _describe_file(results)
+    return describe_each(results, _describe_file)
+
+
+def _describe_file(results: Results) -> str:
     lines = [
         f"{mesh.segment}: {mesh.triangles} triangles, volume {mesh.volume:.6g} {mesh.unit}3 "
         f"(voxels: {mesh.voxel_volume:.6g})"

@@ -152,7 +152,8 @@ def _refinement(network: NetworkSpec, surface: Any) -> Iterator[str]:
 def _training(card: Json) -> Iterator[str]:
     """The volumes of the training, and its length; a model file may hold anything."""
     volumes = card.get("training")
-    if names := [str(row.get("name")) for row in (volumes if isinstance(volumes, list) else ()) if isinstance(row, dict)]:
+    rows = [row for row in volumes if isinstance(row, dict)] if isinstance(volumes, list) else []
+    if names := [str(row.get("name")) for row in rows]:
         yield f"Trained on: {listed(names)}"
     steps, seconds = card.get("steps"), card.get("seconds")
     if isinstance(steps, int) and isinstance(seconds, (int, float)):

@@ -9,12 +9,15 @@ Examples:
   acseg split cells.seg.nrrd --image tomogram.mrc -o apart.seg.nrrd
   acseg split cells.seg.nrrd --image tomogram.mrc -o apart.seg.nrrd --count 3
   acseg split cells.seg.nrrd -o apart.seg.nrrd --seeds dabs.seg.nrrd
+  acseg split results/ --image tomograms/ -o apart/               (folders, paired by name)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -25,6 +28,7 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.wording import counted
 from ACSegLib.workflows import SplitRequest
@@ -36,11 +40,18 @@ SUMMARY = "split touching cells into segments of their own"
 class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg split``."""
 
-    labels: str = option(path="in", help="segmentation whose cells touch", positional=True)
+    labels: str = option(path="in", help="segmentation whose cells touch, or a folder of them", positional=True)
     output: str = option(
-        path="out", endings="image", help="segmentation to write", short="o", default_name="split.seg.nrrd"
+        path="place",
+        help="segmentation to write; or a folder, if labels are in one",
+        short="o",
+        default_name="split.seg.nrrd",
     )
-    image: str | None = option(path="in", default=None, help="image in which seams are looked for")
+    image: str | None = option(
+        path="in",
+        default=None,
+        help="image in which seams are looked for; of a folder of labels, the folder of their images, paired by name",
+    )
     seeds: str | None = option(
         path="in", default=None, help="labels with a dab in each cell; the number of cells is that of the dabs"
     )
@@ -78,12 +89,49 @@ class Results(BaseResults):
     warnings: list[str]
 
 
-def run(options: Options, progress: Progress) -> Results:
-    """Split, and write the result."""
+def run(options: Options, progress: Progress) -> Results | FolderResults[Results]:
+    """Split, and write the result; of a folder, for each file."""
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.commands.outputs import Output, check_outputs
+
+    check_opening(options)
+    if is_folder_of_images(options.labels):
+        return _split_folder(options, progress)
+    inputs = [path for path in (options.labels, options.image, options.seeds) if path]
+    check_outputs([Output(options.output, "--output", "image")], inputs)
+    return _split_file(options, progress)
+
+
+def _split_folder(options: Options, progress: Progress) -> FolderResults[Results]:
+    """Split file by file; whatever is wrong with one of them does not stop the others."""
+    from ACSegLib.commands.folders import places_in_folder, run_each
+    from ACSegLib.commands.inputs import find_labels
+    from ACSegLib.commands.pairs import not_paired, pair_up
+    from ACSegLib.files.names import SEGMENTATION_ENDING, stem
+
+    if options.seeds:
+        raise InputError("--seeds needs a single segmentation; give one, not a folder.")
+    images: dict[str, str | None] = dict.fromkeys(find_labels([options.labels]))
+    problems: dict[str, str] = {}
+    if options.image:
+        pairs, problems = pair_up([options.image], [options.labels])
+        if not pairs:
+            raise not_paired("given", list(problems.values()))
+        images = {pair.labels: pair.image for pair in pairs}
+    read = [image for image in images.values() if image]
+    places = places_in_folder(options.output, list(images), SEGMENTATION_ENDING, others=read)
+    singles = {
+        stem(labels): replace(options, labels=labels, image=image, output=places[labels])
+        for labels, image in images.items()
+    }
+    failures = {Path(path).name: f"{problem}." for path, problem in problems.items()}
+    return run_each(singles, _split_file, options.output, progress, failures=failures)
+
+
+def _split_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files import save_segmentation
     from ACSegLib.workflows import run as run_request
 
-    check_opening(options)
     progress(0.0, "reading the files")
     labels = open_labels(options.labels, options)
     volume = open_image(options.image, options) if options.image is not None else None
@@ -100,8 +148,14 @@ def run(options: Options, progress: Progress) -> Results:
     )
 
 
-def describe(results: Results) -> str:
+def describe(results: Results | FolderResults[Results]) -> str:
     """How many cells each segment has, and what to know about it."""
+    if isinstance(results, Results):
+        return _describe_file(results)
+    return describe_each(results, _describe_file)
+
+
+def _describe_file(results: Results) -> str:
     total = sum(results.cells.values())
     lines = [counted(total, "cells")]
     for name, sizes in results.voxels.items():

@@ -94,7 +94,7 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
         text = f"{count} {kind} {max(specks):.3g} {unit}3"
         if cells and max(specks) < min(cells):
             middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
-            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes {'it' if len(specks) == 1 else 'them'}"
+            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes the specks"
         texts.append(f"{text}.")
     if len(texts) > MAX_SEGMENT_NOTES:
         return [f"{number} connected cells of {len(texts)} segments are specks; --min-volume excludes them."]

@@ -63,6 +63,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "a Python package cannot be loaded ({0}); install the Microsoft Visual C++ Redistributable, or the "
             "package again."
         ),
+        _("a Volume holds an image, and has no {0}; open labels with acseg.open(path, labels=True)."),
         _("a learning curve needs scores at two different numbers of volumes or more."),
         _("a list of slices needs one axis (x, y or z), not 'all'."),
         _("a node has a voxel size of zero; correct its spacing or its transform."),

@@ -53,6 +53,22 @@ def test_a_disk_that_is_full_before_the_last_output_leaves_none(cells: Path, mon
     assert [path.name for path in cells.iterdir()] == ["cells.seg.nrrd"]
 
 
+def test_a_folder_gives_a_folder_of_meshes(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (cells / "results").mkdir()
+    for name in ("a", "b"):
+        (cells / "results" / f"{name}.seg.nrrd").write_bytes((cells / "cells.seg.nrrd").read_bytes())
+    (cells / "results" / "c.seg.nrrd").write_text("NRRD0004\nnothing\n")
+    arguments = ["mesh", str(cells / "results"), "--quiet", "-o"]
+    assert main([*arguments, str(cells / "meshes"), "--ending", ".stl"]) == 2
+    assert "1 of 3 failed:\n  c" in capsys.readouterr().out
+    assert main(["mesh", str(cells / "cells.seg.nrrd"), "-o", str(cells / "m.stl"), "--quiet"]) == 0
+    for part in ("cell", "cut_cell"):
+        for name in ("a", "b"):
+            assert (cells / "meshes" / f"{name}-{part}.stl").read_bytes() == (cells / f"m-{part}.stl").read_bytes()
+    assert main([*arguments, str(cells / "meshes.stl")]) == 2
+    assert "meshes.stl is the name of a file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_meshes_of_rough_masks_are_closed(seed: int) -> None:
     """Noise has every configuration of marching cubes, those with ambiguous faces too."""

@@ -145,6 +145,25 @@ def test_convert_reads_every_format_whole_or_cropped(ending: str, bare: Path) ->
     assert part.geometry.in_unit("nm").matches(geometry.cropped((3, 2, 1)))
 
 
+def test_convert_takes_a_folder_file_by_file(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("all").mkdir()
+    Path("all/image.tif").write_bytes(Path("image.tif").read_bytes())
+    save_segmentation(Segmentation.from_labels(ball().astype(np.uint8), names={1: "cytoplasm"}), "all/cell.seg.nrrd")
+    Path("all", "broken.nrrd").write_text("NRRD0004\nnothing\n")
+    assert main(["convert", "all", "converted/", "--ending", ".nii.gz", "--quiet"]) == 2
+    assert "1 of 3 failed:\n  broken" in capsys.readouterr().out
+    assert np.array_equal(open_volume("converted/image.nii.gz").array, open_volume("image.tif").array)
+    assert [s.name for s in open_segmentation("converted/cell.nii.gz").segments] == ["cytoplasm"]
+    Path("all", "cell.mha").write_bytes(b"")
+    for arguments, words in (
+        (["all", "more"], "two outputs"),
+        (["image.tif", "image.nrrd", "--ending", ".tif"], "--ending is for a folder"),
+        (["image.tif", "image.odd"], "must end in"),
+    ):
+        assert main(["convert", *arguments, "--quiet"]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_convert_crops_in_place(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     geometry = Geometry((30.0, 30.0, 40.0), (100.0, 200.0, 300.0), unit="nm")
     save_volume(Volume(open_volume("image.tif").array, geometry), "placed.nrrd")

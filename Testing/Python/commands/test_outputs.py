@@ -19,7 +19,7 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 
 #: Options of commands whose text is no path.
 NO_PATHS = {
-    *("dataset", "slices", "background", "ignore", "only", "leave_out", "image_dataset", "labels_dataset"),
+    *("dataset", "ending", "slices", "background", "ignore", "only", "leave_out", "image_dataset", "labels_dataset"),
     *(
         "licence",
         "note",

@@ -50,6 +50,26 @@ def test_the_shell_writes_a_segment_for_each_cell(files, capsys):
     assert np.array_equal(result.mask("bead"), touching().mask("bead"))
 
 
+def test_a_folder_is_split_file_by_file(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    for name in ("images", "cells"):
+        (files / name).mkdir()
+    for name in ("a", "b"):
+        (files / "cells" / f"{name}_filled.seg.nrrd").write_bytes((files / "cells.seg.nrrd").read_bytes())
+    (files / "images" / "a.nrrd").write_bytes((files / "image.nrrd").read_bytes())
+    folder = ["split", str(files / "cells"), "-o", str(files / "apart"), "--quiet"]
+    assert main([*folder, "--image", str(files / "images")]) == 2
+    assert "b_filled.seg.nrrd has no image" in capsys.readouterr().out
+    (result,) = (files / "apart").iterdir()
+    assert result.name == "a_filled.seg.nrrd"
+    assert main(["split", str(files / "cells.seg.nrrd"), "--image", str(files / "image.nrrd"), "-o", "o.nrrd"]) == 0
+    assert np.array_equal(open_segmentation(result).labels, open_segmentation("o.nrrd").labels)
+    assert main(folder) == 0
+    assert len(list((files / "apart").iterdir())) == 2
+    assert main([*folder, "--seeds", str(files / "cells.seg.nrrd")]) == 2
+    assert "--seeds needs a single segmentation" in capsys.readouterr().err
+
+
 def test_seeds_of_one_segment_mark_a_cell_with_each_dab(files):
     dabs = np.zeros(CELLS.shape, np.uint8)
     dabs[14, 13:16, 13:16] = dabs[14, 13:16, 31:34] = dabs[14, 13:16, 22:24] = 1
