@@ -199,6 +199,6 @@ def with_marks(
         segmentation = replace(segmentation, segments=[*segmentation.segments, Segment(name, value, colour, id=own)])
     row = segmentation.segment(own)
     layers = [np.where(where, 0, layer).astype(layer.dtype) for layer in segmentation.layers]
-    dtype = np.promote_types(layers[row.layer].dtype, label_dtype([row.value]))
+    dtype = label_dtype([row.value], layers[row.layer].dtype)
     layers[row.layer] = np.where(where, dtype.type(row.value), layers[row.layer])
     return replace(segmentation, layers=tuple(layers)), own

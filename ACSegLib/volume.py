@@ -426,9 +426,13 @@ _MAX_COUNTED = 1 << 20
 _FEW_VALUES = 8
 
 
-def label_dtype(values: Iterable[int]) -> np.dtype:
-    """The smallest unsigned type that holds all of some label values."""
-    return np.min_scalar_type(max(values, default=0))
+def label_dtype(values: Iterable[int], kept: np.dtype | None = None) -> np.dtype:
+    """The type `kept` if it holds all of some label values, or else the smallest unsigned one that does.
+
+    That one also holds whatever label values `kept` holds.
+    """
+    highest = max(values, default=0)
+    return kept if kept is not None and highest <= np.iinfo(kept).max else np.min_scalar_type(highest)
 
 
 def unique_values(labels: np.ndarray) -> np.ndarray:

@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from ACSegLib.app.jobs import Outcome, Plan
 from ACSegLib.app.memory import require_room
 from ACSegLib.app.requests import SplitOptions
@@ -77,7 +75,7 @@ def with_new_values(split: Segmentation, names: Mapping[int, str]) -> Segmentati
     for n, segment in enumerate(segments):
         if names.get(segment.value, segment.name) != segment.name:
             value = next(free)
-            labels = labels.astype(np.promote_types(labels.dtype, label_dtype([value])))
+            labels = labels.astype(label_dtype([value], labels.dtype))
             labels[labels == segment.value] = value
             segments[n] = replace(segment, value=value)
     return replace(split, layers=(labels,), segments=segments)

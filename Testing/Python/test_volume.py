@@ -12,6 +12,7 @@ from ACSegLib.volume import (
     Segment,
     Segmentation,
     Volume,
+    label_dtype,
     require_same_grid,
     unique_values,
 )
@@ -173,6 +174,14 @@ def test_unique_values_are_numpys(seed, kind):
     high = min(info.max, 2**62 if seed % 2 else 1000)
     array = rng.integers(max(info.min, -5), high, (3, 4, 5), dtype=np.int64, endpoint=True).astype(kind)
     np.testing.assert_array_equal(unique_values(array), np.unique(array))
+
+
+@pytest.mark.parametrize(
+    ("kept", "value", "wanted"),
+    [(None, 255, "u1"), (None, 256, "u2"), ("u2", 7, "u2"), ("u1", 300, "u2"), ("i1", 127, "i1"), ("i8", 2**40, "i8")],
+)
+def test_the_type_of_labels_holds_all_values(kept, value, wanted):
+    assert label_dtype([1, value], kept and np.dtype(kept)) == np.dtype(wanted)
 
 
 def test_images_and_labels_must_lie_on_each_other():

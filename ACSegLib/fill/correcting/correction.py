@@ -31,7 +31,7 @@ from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
-from ACSegLib.volume import Segmentation, Volume, require_same_grid
+from ACSegLib.volume import Segmentation, Volume, label_dtype, require_same_grid
 
 #: Distance in voxels that may be given, as with ``--reach``. Bound.
 _MAX_REACH = 10000
@@ -169,12 +169,14 @@ def _written(corrected: Segmentation, classes: Classes, best: np.ndarray, where:
     """The corrected segmentation with other classes at some voxels of a box."""
     layers = []
     for number, layer in enumerate(corrected.layers):
-        values = np.zeros(len(classes.table), layer.dtype)
+        # the table may name values that no voxel has, such as that of a segment whose last voxel was erased
+        dtype = label_dtype((s.value for s in corrected.segments if s.layer == number), layer.dtype)
+        values = np.zeros(len(classes.table), dtype)
         for c, rows in enumerate(classes.table):
             for segment in (corrected.segments[row] for row in rows):
                 if segment.layer == number:
                     values[c] = segment.value
-        changed = layer.copy()
+        changed = layer.astype(dtype)
         changed[box][where] = values[best[where]]
         layers.append(changed)
     meta = {key: value for key, value in corrected.meta.items() if key != "slices"}

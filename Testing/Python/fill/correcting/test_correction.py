@@ -585,3 +585,12 @@ def test_a_click_into_a_part_that_is_missing_is_no_slip():
     result = correct(IMAGE, segmentation(cut), segmentation(clicked))
     assert result.report.corrected_voxels > 100
     assert not [note for note in result.report.warnings if "slip" in note]
+
+
+def test_a_segment_whose_last_voxel_was_erased_keeps_its_row():
+    """Its value is larger than the type of the corrected labels holds."""
+    before = Segmentation.from_labels(SMALL.astype(np.uint8), GEOMETRY, {300: "bead"})
+    after = Segmentation.from_labels(drawn(SMALL, 18).astype(np.uint8), GEOMETRY, {300: "bead"})
+    found = correct(IMAGE, before, after).segmentation
+    assert [segment.value for segment in found.segments] == [1, 300]
+    assert dice(found.labels == 1, TRUTH) > 0.97
