@@ -65,6 +65,16 @@ def _checked_array(array: Any, what: str, masked: str = "nan") -> np.ndarray:
     return array
 
 
+def _checked_labels(labels: Any, what: str) -> np.ndarray:
+    """Label array in whole numbers; a mask counts as the label 1."""
+    labels = _checked_array(labels, what, masked="refuse")
+    if labels.dtype.kind == "b" and isinstance(labels, np.ndarray):
+        return labels.view(np.uint8)
+    if labels.dtype.kind not in "bui":
+        raise InputError(f"{what} holds {labels.dtype}; labels must be whole numbers: labels.astype(int).")
+    return labels
+
+
 def _as_array(array: Any, dtype: Any, copy: bool | None) -> np.ndarray:
     """The value of ``__array__`` by the rules of NumPy 2: `copy` of False forbids a copy."""
     values = np.asarray(array)
@@ -203,7 +213,8 @@ class Segmentation:
     Parameters
     ----------
     layers : sequence of ndarray, each of shape (k, j, i)
-        Unsigned integer label arrays of equal shape; 0 is background. More than one where segments overlap.
+        Label arrays of whole numbers, 0 or more, of equal shape; 0 is background. More than one where segments overlap.
+        A mask (bool) becomes uint8, without a copy.
     segments : list of Segment
         The segment table; every non-zero value of a layer has a row.
     geometry : Geometry
@@ -218,14 +229,11 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         layers = (self.layers,) if isinstance(self.layers, np.ndarray) and self.layers.ndim == 3 else self.layers
-        what = f"segmentation {self.name!r}"
-        self.layers = tuple(_checked_array(layer, what, masked="refuse") for layer in layers)
+        self.layers = tuple(_checked_labels(layer, f"segmentation {self.name!r}") for layer in layers)
         if not self.layers:
             raise InputError(f"segmentation {self.name!r} has no label array.")
         if len({layer.shape for layer in self.layers}) > 1:
             raise InputError(f"the layers of segmentation {self.name!r} have different shapes.")
-        if any(layer.dtype.kind not in "bui" for layer in self.layers):
-            raise InputError(f"segmentation {self.name!r} holds {self.layers[0].dtype}; labels must be whole numbers.")
 
     @classmethod
     def from_labels(
@@ -240,18 +248,12 @@ class Segmentation:
 
         Parameters
         ----------
-        labels : ndarray, shape (k, j, i), integer
+        labels : ndarray of int or bool, shape (k, j, i)
             0 is background; negative values are refused.
         names, colours : mapping from value, optional
             Defaults are "Segment_<value>" and `DEFAULT_COLOURS` in turn.
         """
-        labels = _checked_array(labels, f"label array {name!r}", masked="refuse")
-        if labels.dtype.kind == "b":
-            labels = labels.astype(np.uint8)
-        if labels.dtype.kind not in "ui":
-            raise InputError(
-                f"label array {name!r} holds {labels.dtype}; labels must be whole numbers: labels.astype(int)."
-            )
+        labels = _checked_labels(labels, f"label array {name!r}")
         highest = np.iinfo(np.int64).max
         if labels.dtype == np.uint64 and labels.max() > highest:
             raise InputError(f"label array {name!r} holds the value {labels.max()}; labels must be {highest} or less.")

@@ -167,6 +167,14 @@ def test_segmentations_are_checked():
         Segmentation((np.zeros((1, 2, 3), np.uint8),), [Segment("a", 1)]).segment("z")
 
 
+def test_a_mask_is_a_layer_of_ones():
+    mask = np.indices((2, 3, 4)).sum(0) > 3
+    layer = Segmentation((mask,), [Segment("a", 1)]).labels
+    assert layer.dtype == np.uint8
+    assert np.shares_memory(layer, mask)
+    np.testing.assert_array_equal(layer, mask)
+
+
 @given(st.integers(0, 2**32), st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8"]))
 def test_unique_values_are_numpys(seed, kind):
     rng = np.random.default_rng(seed)
