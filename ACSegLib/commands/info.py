@@ -247,25 +247,28 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
     from ACSegLib.files.lazy import every_nth
 
-    low, high, total, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
+    low, high, mean, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
     for k, plane in enumerate(array):
         progress(k / len(array), "measuring")
         values = plane if plane.dtype.kind != "f" else plane[np.isfinite(plane)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
             wide = values.astype(np.float64)
-            total, squares, finite = total + wide.sum(), squares + np.square(wide).sum(), finite + values.size
+            count, own = finite + values.size, float(wide.mean())
+            # Sums of squares around the mean of each plane, joined (Chan, Golub, LeVeque 1983, doi:10.2307/2683386): a
+            # difference of large sums would lose the deviation of an image far from 0.
+            squares += float(np.square(wide - own).sum()) + (own - mean) ** 2 * finite * values.size / count
+            mean, finite = mean + (own - mean) * values.size / count, count
     sample = every_nth(array, _SAMPLE)
     sample = sample[np.isfinite(sample)].astype(np.float64)
     if not finite or not sample.size:
         return Intensity(finite, array.size - finite)
-    mean = total / finite
     percentiles = map(float, np.percentile(sample, _PERCENTILES))
     statistics = Statistics(
         minimum=low,
         maximum=high,
         mean=mean,
-        standard_deviation=float(np.sqrt(max(squares / finite - mean**2, 0.0))),
+        standard_deviation=float(np.sqrt(squares / finite)),
         percentiles=dict(zip(map(str, _PERCENTILES), percentiles, strict=True)),
         percentiles_of_voxels=int(sample.size),
     )

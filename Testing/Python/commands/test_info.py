@@ -93,6 +93,14 @@ def test_an_image(image, capsys):
     assert figures["not_finite_voxels"] == 1
 
 
+def test_the_deviation_of_an_image_far_from_zero(tmp_path, capsys):
+    array = np.random.default_rng(0).normal(1e9, 1, (5, 40, 50))
+    save_volume(Volume(array, PLACE), tmp_path / "image.nrrd")
+    figures = _results([tmp_path / "image.nrrd"], capsys)["intensity"]
+    assert figures["standard_deviation"] == pytest.approx(np.std(array), rel=1e-6)
+    assert figures["mean"] == pytest.approx(np.mean(array), rel=1e-15)
+
+
 def test_labels(drawn, capsys):
     found = _results([drawn], capsys)
     assert found["kind"] == "labels"
