@@ -93,7 +93,7 @@ def resample_volume(
     Returns
     -------
     Volume
-        Of the same number type. Values of whole-number types are rounded and kept in range.
+        Of the same number type. Values of whole-number types, and of masks, are rounded and kept in range.
     """
     matrix, offset = _map_of(volume, onto, shape)
     whole = _whole(matrix, offset)
@@ -195,7 +195,7 @@ def _interpolated(
     if order > 1:
         source = spline_filter(source, order=order, output=np.float64, mode="nearest")
     result = np.empty(shape, dtype)
-    limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "ui" else None
+    limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "ui" else (0, 1) if dtype.kind == "b" else None
     for slab in _slabs(shape):
         if progress is not None:
             progress(slab.start / shape[0], "resampling")

@@ -91,6 +91,16 @@ def test_linear_ramp_and_rounding():
     np.testing.assert_array_equal(result.array[:, 1, 1], np.rint(np.arange(37) * 2.5))
 
 
+@pytest.mark.parametrize("order", [1, 3])
+def test_a_mask_has_the_voxels_of_its_numbers(order):
+    mask = np.random.default_rng(0).random((9, 10, 11)) > 0.5
+    onto = Geometry((0.5, 0.4, 0.6), (0.1, 0.2, 0.3), ROTATION)
+    found, numbers = (
+        resample_volume(Volume(a, Geometry()), onto, (12, 13, 14), order) for a in (mask, mask.view("u1"))
+    )
+    np.testing.assert_array_equal(found.array, numbers.array > 0)
+
+
 def test_slabs_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(4)
     volume = Volume(rng.random((9, 10, 11)), Geometry())
