@@ -24,6 +24,9 @@ COMPLETE_SHARE = 0.9
 #: Planes that are copied at a time where they do not lie together in memory.
 PLANES_AT_ONCE = 32
 
+#: Classes at most: they are int16, as half as much memory is read in each pass over them.
+MAX_CLASSES = int(np.iinfo(np.int16).max)
+
 #: Label values up to this are translated by a table, larger ones by their rank.
 MAX_TABLE = 1 << 20
 
@@ -335,7 +338,18 @@ def _read_changed_planes(
 
 
 def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
-    """Class array (0 without a label) and class table of the chosen rows of the segment table."""
+    """Class array (0 without a label) and class table of the chosen rows of the segment table.
+
+    Raises
+    ------
+    InputError
+        If there are more than `MAX_CLASSES` segments.
+    """
+    if len(rows) > MAX_CLASSES:
+        raise InputError(
+            f"labels {segmentation.name!r} have {len(rows)} segments, but a fill or a correction takes {MAX_CLASSES} "
+            "at most; cut out a part of the volume that has fewer."
+        )
     table: list[tuple[int, ...]] = [()]
     classes = np.zeros(segmentation.shape, np.int16)
     for number, layer in enumerate(segmentation.layers):

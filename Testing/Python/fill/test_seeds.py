@@ -119,8 +119,19 @@ def test_seeds_after_an_edit_are_those_of_a_fresh_start(options: SeedOptions, ed
 def test_large_label_values_are_read_by_rank() -> None:
     array = labelled_on(ball(), k=[10, 30]).astype(np.uint32) * 1_500_000_000
     array[10, 20, 20] = 4_000_000_000
-    seeds = collect_seeds(Segmentation.from_labels(array))
-    assert np.array_equal(seeds.classes[10], np.searchsorted([0, 1_500_000_000, 4_000_000_000], array[10]))
+    labels = Segmentation.from_labels(array)
+    assert np.array_equal(
+        collect_seeds(labels).classes[10], np.searchsorted([0, 1_500_000_000, 4_000_000_000], array[10])
+    )
+    labels.segments.pop()  # a value without a segment is no label, also if it is the largest one
+    assert collect_seeds(labels).classes[10].max() == 1
+
+
+def test_too_many_segments_are_refused() -> None:
+    labels = np.zeros((3, 182, 182), np.uint16)
+    labels[1] = np.arange(182 * 182).reshape(182, 182)
+    with pytest.raises(InputError, match=r"33123 segments.*takes 32767"):
+        collect_seeds(Segmentation.from_labels(labels), SeedOptions(slices=[1]))
 
 
 def test_the_segment_table_decides_what_a_value_is() -> None:
