@@ -30,8 +30,7 @@ def class_boxes(
     """Each class that is present, with its size and its box: no class costs a pass over the whole volume."""
     if not sizes:
         return
-    # find_objects takes signed types and small unsigned ones; labels are small enough to be viewed as signed.
-    boxes = label_boxes(labels if labels.dtype.itemsize == 1 else labels.view(f"i{labels.dtype.itemsize}"))
+    boxes = label_boxes(labels)
     for n, (value, size) in enumerate(sizes.items()):
         progress(n / len(sizes))
         if value in boxes:

@@ -49,14 +49,14 @@ def fill_holes(
     for value, amount, box in class_boxes(labels, sizes, progress):
         holes += [(size, value, voxels) for size, voxels in _holes(labels, value, amount, box, known, connectivity)]
         progress.check()
-    flat = labels.reshape(-1)
-    marks = None if changed is None else changed.reshape(-1)
     for _, value, voxels in sorted(holes, key=lambda hole: hole[:2]):
-        voxels = voxels[flat[voxels] == 0]
-        flat[voxels] = value
-        count += len(voxels)
-        if marks is not None:
-            marks[voxels] = True
+        places = np.unravel_index(voxels, labels.shape)
+        empty = labels[places] == 0
+        places = tuple(place[empty] for place in places)
+        labels[places] = value
+        count += int(np.count_nonzero(empty))
+        if changed is not None:
+            changed[places] = True
     return count
 
 

@@ -12,7 +12,7 @@ from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict.report import PredictionReport
-from ACSegLib.postprocess.holes import HoleCounts, new_holes
+from ACSegLib.postprocess.holes import HoleCounts, fill_holes, new_holes
 from ACSegLib.volume import Segment, Segmentation, Volume
 from ACSegLib.workflows.predict import PredictRequest, _cleaned
 
@@ -78,3 +78,12 @@ def test_a_change_inside_a_class_is_a_new_hole_unless_it_reaches_background_or_t
     at_the_border[0, 2:4, 2:4] = True
     assert not new_holes(0 * full, full, at_the_border).any()
     assert not new_holes(2 * full, full, at_the_border).any()
+
+
+@pytest.mark.parametrize("value", [1, 200])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_holes_are_filled_in_any_memory_layout_and_for_any_label(order, value):
+    labels, changed = np.array(cell(2) * np.uint8(value), order=order), np.zeros(cell().shape, bool, order)
+    assert fill_holes(labels, {value: np.inf}, changed=changed) == 16
+    assert np.array_equal(labels, cell() * np.uint8(value))
+    assert np.array_equal(changed, cell(2) != cell())

@@ -44,6 +44,7 @@ def test_a_slab_between_two_labelled_slices_keeps_its_waist() -> None:
 def test_what_ends_before_the_next_labelled_slice_would_lie_is_no_neighbour() -> None:
     labels, known = column([15, 12, 6, 5, 9, 9, 5, 0, 0, 0])
     assert end_at_waists(labels, known, 8) == 0
+    assert end_at_waists(labels, known, 10) == 0  # and where it would lie behind the volume
 
 
 def test_a_cell_in_a_column_does_not_run_on_into_the_next_one() -> None:
