@@ -127,7 +127,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("kind {0} is unknown; it must be one of: {1}."),
         _("label array {0} holds the negative value {1}; labels must be 0 or more."),
         _("label array {0} holds the value {1}; labels must be {2} or less."),
-        _("label array {0} holds {1}; labels must be whole numbers: labels.astype(int)."),
+        _(
+            "labels {0} have {1} segments, but a fill or a correction takes {2} at most; cut out a part of the "
+            "volume that has fewer."
+        ),
         _(
             "labels {0} have {1} voxels, {2} has {3}, and the labels state no position; save them with the voxel "
             "size and the origin of the image, or use --resample if both begin at the same voxel."
@@ -208,7 +211,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segmentation {0} has no voxels to make a mesh of."),
         _("segmentation {0} has {1} layers; flatten it first."),
         _("segmentation {0} has {1} segments named {2}; choose one of: {3}."),
-        _("segmentation {0} holds {1}; labels must be whole numbers."),
         _(
             "segmentation {0} is made of surfaces under the non-linear transform {1}; harden the transform (module "
             "Transforms), or convert it to a binary labelmap."
@@ -423,6 +425,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),
+        _("{0} holds {1}; labels must be whole numbers: labels.astype(int)."),
         _(
             "{0} is a {1} array of {2} GiB, but {3} GiB of memory are free; choose a part of it. A prediction reads "
             "images part by part from a file: acseg.open(path, lazy=True)."
