@@ -1,4 +1,4 @@
-"""A command on each file of a folder, with a result of the same name in another folder.
+"""A command on each file of a folder, mostly with a result of the same name in another folder.
 
 Whatever is wrong with one file does not stop the others.
 """
@@ -91,22 +91,34 @@ def run_each(
     skip_existing : bool
         Leave out what is there.
     """
-    from ACSegLib.commands.batch import reason
     from ACSegLib.files.atomic import output_folders
 
     todo = {n: single for n, single in singles.items() if not (skip_existing and Path(single.output).exists())}
     results = FolderResults[Of]({}, dict(failures or {}), [name for name in singles if name not in todo])
     with output_folders(Path(folder)):
-        for name, part in progress.each(list(todo)):
-            try:
-                results.images[name] = run(todo[name], part)
-                results.outputs[name] = todo[name].output
-            except Cancelled:
-                raise
-            except Exception as error:  # whatever is wrong with one file must not lose the others
-                results.failures[name] = reason(error)
+        results.images, failed = tried_each(todo, run, progress)
+    results.failures |= failed
+    results.outputs = {name: todo[name].output for name in results.images}
     results.exit_code = 2 if results.failures else 0
     return results
+
+
+def tried_each(
+    singles: Mapping[str, Any], run: Callable[[Any, Progress], Of], progress: Progress
+) -> tuple[dict[str, Of], dict[str, str]]:
+    """Run a command with each options; gives the results by name, and why the others have none."""
+    from ACSegLib.commands.batch import reason
+
+    done: dict[str, Of] = {}
+    failures: dict[str, str] = {}
+    for name, part in progress.each(list(singles)):
+        try:
+            done[name] = run(singles[name], part)
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever is wrong with one file must not lose the others
+            failures[name] = reason(error)
+    return done, failures
 
 
 def describe_each(results: FolderResults[Of], describe: Callable[[Of], str]) -> str:

@@ -9,16 +9,18 @@ Examples:
   acseg info project.h5                    (lists the data sets)
   acseg info project.h5 --dataset raw
   acseg info scan.tif --voxel-size 30,30,40 --unit nm
+  acseg info tomograms/                    (a line for each file)
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ACSegLib.commands.batch import failure_lines
 from ACSegLib.commands.opening import VoxelSizeOptions, check_opening, reading, told_geometry
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
@@ -26,6 +28,7 @@ from ACSegLib.files.label_values import look_like_labels
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.volume import UNITS_IN_MM
+from ACSegLib.wording import listed
 
 if TYPE_CHECKING:
     from ACSegLib.files.content import Content, Part
@@ -51,7 +54,11 @@ _AXES = ("i", "j", "k")
 class Options(VoxelSizeOptions):
     """Options of ``acseg info``."""
 
-    file: str = option(path="in", help="image or label file, or a folder of slices, DICOM or OME-Zarr", positional=True)
+    file: str = option(
+        path="in",
+        help="image or label file, a folder of slices, DICOM or OME-Zarr, or a folder of files",
+        positional=True,
+    )
     dataset: str | None = option(default=None, help="data set inside an HDF5, Zarr, Amira or DICOM container")
     level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
     kind: str = option(
@@ -165,15 +172,49 @@ class Results(BaseResults):
         return {**values, **grid}
 
 
-def run(options: Options, progress: Progress) -> Results:
-    """Describe the file; a container with several data sets, none chosen, is listed."""
+@dataclass
+class FolderResults(BaseResults):
+    """What the files of a folder hold, and what cannot be read and why."""
+
+    optional: ClassVar[tuple[str, ...]] = ("failures", "outputs", "exit_code")
+
+    files: dict[str, Results]
+    failures: dict[str, str]
+
+    def to_dict(self) -> Json:
+        """Give the results as plain JSON values."""
+        return {**super().to_dict(), "files": {name: results.to_dict() for name, results in self.files.items()}}
+
+
+def run(options: Options, progress: Progress) -> Results | FolderResults:
+    """Describe the file, or each file of a folder."""
+    from ACSegLib.commands.folders import tried_each
+    from ACSegLib.commands.inputs import find_files
+
+    check_opening(options)
+    if not _is_folder_of_files(options.file):
+        return _run_file(options, progress)
+    singles = {Path(file).name: replace(options, file=file) for file in find_files([options.file])}
+    files, failures = tried_each(singles, _run_file, progress)
+    return FolderResults(files, failures, exit_code=2 if failures else 0)
+
+
+def _is_folder_of_files(path: str) -> bool:
+    """Whether a path is a folder of several images, and not of DICOM files in folders below, which name themselves."""
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.files.names import is_image_name
+
+    return is_folder_of_images(path) and any(is_image_name(file.name) for file in Path(path).iterdir())
+
+
+def _run_file(options: Options, progress: Progress) -> Results:
+    """Describe a file; a container with several data sets, none chosen, is listed."""
     from ACSegLib.compute import usable_memory
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import inventory, read_content, recognise, tell
     from ACSegLib.placement import notes_on_lengths, voxel_edge
 
-    check_opening(options)
     path = Path(options.file)
     results = Results(str(path), recognise(path).NAME)
     stages = progress.stages(read=5, measure=5)
@@ -330,8 +371,35 @@ def _counts(layer: np.ndarray) -> dict[int, int]:
     return totals
 
 
-def describe(results: Results) -> str:
-    """Write the description as a short table."""
+def describe(results: Results | FolderResults) -> str:
+    """Write the description as a short table; of a folder, a line for each file."""
+    if isinstance(results, Results):
+        return _describe_file(results)
+    rows = [(name, *_summary(file)) for name, file in results.files.items()]
+    table = [("file", "size (x, y, z)", "type", "voxel size", "holds"), *rows]
+    widths = [min(max(map(len, column)), _MAX_WIDTH) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{text:<{n}}" for text, n in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([*(lines if rows else []), *failure_lines(results.failures, len(rows) + len(results.failures))])
+
+
+def _summary(results: Results) -> tuple[str, str, str, str]:
+    """Size, type, voxel size and content of a file, as they are shown in a line."""
+    from ACSegLib.slice_tags import counted as counted_slices
+
+    grid, labels = results.grid, results.labels
+    if grid is None:
+        return "", "", "", f"{len(results.contents)} data sets"
+    size, spacing = " x ".join(map(str, grid.shape_ijk)), _voxel_size(grid)
+    if labels is None:
+        figures = results.intensity.statistics if results.intensity else None
+        holds = "no finite value" if figures is None else f"image, {figures.minimum:.6g} to {figures.maximum:.6g}"
+        return size, grid.dtype, spacing, holds
+    names = listed([row.name for row in labels.segments])
+    where = "dense" if labels.dense else "oblique" if labels.oblique else counted_slices(labels.labelled_slices)
+    return size, grid.dtype, spacing, ", ".join(part for part in ("labels", where) if part) + f": {names or 'empty'}"
+
+
+def _describe_file(results: Results) -> str:
     lines = [f"{results.file}: {results.format}"]
     if results.grid is not None:
         lines += _describe_grid(results.grid)
@@ -355,13 +423,17 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<12} {text}"
 
 
+def _voxel_size(grid: Grid) -> str:
+    spacing = " x ".join(f"{v:g}" for v in grid.spacing)
+    return f"{spacing} {grid.unit}" if grid.unit != "px" else f"unknown ({spacing} in the file)"
+
+
 def _describe_grid(grid: Grid) -> list[str]:
     unit = grid.unit
     size = " x ".join(map(str, grid.shape_ijk))
-    spacing = " x ".join(f"{v:g}" for v in grid.spacing)
     lines = [
         _row("size", f"{size} voxels (x, y, z), {grid.dtype}, {grid.bytes / 2**20:,.1f} MiB"),
-        _row("voxel size", f"{spacing} {unit}" if unit != "px" else f"unknown ({spacing} in the file)"),
+        _row("voxel size", _voxel_size(grid)),
     ]
     if any(grid.origin):
         lines.append(_row("origin", ", ".join(f"{v:g}" for v in grid.origin) + f" {unit} (LPS)"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from ACSegLib.errors import FileError
@@ -10,6 +11,7 @@ from ACSegLib.files.formats import dicom, zarr_places
 _LISTED = 8
 #: Bytes in which the first tag of an XML file stands.
 _XML = 400
+_DRAW = "draw the outlines into a label stack in the program that wrote it"
 _EXPORT = "export it as TIFF or OME-TIFF in the program that wrote it"
 #: What is said of films, which beamlines show reconstructions as: they are compressed, and have no voxel size.
 _FRAMES = "open the reconstruction that it shows, or export its frames as a stack of TIFF files"
@@ -28,6 +30,8 @@ _KINDS = (
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save the slices as TIFF or PNG, and give their folder"),
     (b"<MRML", "a scene of Slicer", "open the volume or the segmentation that lies beside it"),
+    (b"Iout", "an outline of ImageJ (.roi)", _DRAW),
+    (b"IMODV1", "a model of IMOD", f"{_DRAW}, with imodmop"),
     (b"\x1aE\xdf\xa3", "a film (Matroska, WebM)", _FRAMES),
     (b"<!DOCTYPE", "a web page", "download the file itself"),
     (b"<html", "a web page", "download the file itself"),
@@ -52,6 +56,8 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     """Give the error for a file of no known format: what it is, and what to do."""
     if path.name.lower().endswith((".img", ".img.gz")):
         return FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
+    if path.name.lower().endswith(".acseg"):
+        return FileError(f"{path}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it.")
     if path.is_dir() and (below := dicom.folders_below(path)):
         more = f" and {len(below) - _LISTED} more" if len(below) > _LISTED else ""
         return FileError(
@@ -65,6 +71,8 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     if zarr_places.is_zip(head):
         if path.suffix.lower() == ".npz":
             return FileError(f"{path}: is an archive of NumPy arrays; save the one you need with numpy.save, as .npy.")
+        if _holds_outlines(path):
+            return FileError(f"{path}: is a ROI set of ImageJ, which ACSeg cannot read; {_DRAW}.")
         return FileError(f"{path}: is an archive without a Zarr image; unpack it, and open what lies in it.")
     if head[_FILM_PLACE] == _FILM:
         return FileError(f"{path}: is a film (MP4, MOV), which ACSeg cannot read; {_FRAMES}.")
@@ -76,3 +84,12 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     for kind, advice in [*riff, *begun, *named]:
         return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
     return FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {', '.join(known)}.")
+
+
+def _holds_outlines(path: Path) -> bool:
+    """Whether an archive is a set of the ROI Manager."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

@@ -243,3 +243,25 @@ def test_directions_have_no_negative_zero(tmp_path, capsys):
     save_volume(Volume(np.zeros((3, 3, 3), np.float32), turned), tmp_path / "v.nrrd")
     assert main(["info", str(tmp_path / "v.nrrd"), "--quiet"]) == 0
     assert "direction    i (-1, 0, 0); j (0, -1, 0); k (0, 0, 1)" in capsys.readouterr().out
+
+
+def test_a_folder_gives_a_line_for_each_file(image, drawn, capsys):
+    folder = str(image[0].parent)
+    assert main(["info", folder, "--quiet"]) == 0
+    head, *lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert head[0] == "file"
+    told = {words[0]: [word.strip() for word in words[1:] if word] for words in lines}
+    assert told["image.nrrd"][:3] == ["50 x 40 x 30", "float32", "20 x 30 x 40 nm"]
+    assert told["image.nrrd"][3].startswith("image, ")
+    assert told["labels.seg.nrrd"][3] == "labels, 3 slices along z (k): cytoplasm, bead, ignore"
+    (image[0].parent / "model.acseg.nrrd").write_bytes(b"no image")
+    assert main(["info", folder, "--json", "--quiet"]) == 2
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert results["files"]["labels.seg.nrrd"]["labelled_slices"] == {"k": [5, 15, 25]}
+    assert list(results["failures"]) == ["model.acseg.nrrd"]
+
+
+def test_a_network_is_no_image(tmp_path, capsys):
+    (tmp_path / "m.acseg").write_bytes(b"weights")
+    assert main(["info", str(tmp_path / "m.acseg")]) == 2
+    assert "'acseg model info' shows it" in capsys.readouterr().err

@@ -56,6 +56,8 @@ def test_a_cut_array_is_refused(tmp_path):
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"\.txrm.*export it as TIFF"),
         (b"ZISRAWFILE", "CZI"),
+        (b"IoutX", "an outline of ImageJ"),
+        (b"IMODV1.2", "with imodmop"),
         (b"solid cube\nfacet normal 0 0 1\n", "surface mesh"),
         (b"# vtk DataFile Version 3.0\n", "VTK file"),
         (b'<?xml version="1.0"?>\n<VTKFile type="ImageData">', "VTK file"),

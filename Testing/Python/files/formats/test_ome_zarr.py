@@ -272,6 +272,10 @@ def test_damaged_and_other_zip_archives(tmp_path):
     np.savez(tmp_path / "arrays.npz", FINE)
     with pytest.raises(FileError, match="is an archive of NumPy arrays; save the one you need"):
         open_volume(tmp_path / "arrays.npz")
+    with zipfile.ZipFile(tmp_path / "RoiSet.zip", "w") as archive:
+        archive.writestr("0001-0100.roi", "Iout")
+    with pytest.raises(FileError, match="is a ROI set of ImageJ"):
+        open_volume(tmp_path / "RoiSet.zip")
     data = (tmp_path / "other.zip").read_bytes()
     (tmp_path / "cut.zarr.zip").write_bytes(data[:-30])
     with pytest.raises(FileError, match="damaged or cut short"):
