@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.default_output import fill_in_output
-from ACSegLib.commands.options import add_arguments, from_namespace, join_words, unknown_words
+from ACSegLib.commands.options import add_arguments, describe_options, from_namespace, join_words, unknown_words
 from ACSegLib.commands.run_report import RunReport
 from ACSegLib.compute import limited_threads
 from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, is_broken_pipe, printable
@@ -29,10 +29,12 @@ from ACSegLib.version import __version__
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
-def build_parser(name: str | None = None, *, every: bool = False, words: Sequence[str] = ()) -> argparse.ArgumentParser:
+def build_parser(
+    name: str | None = None, *, every: bool = False, words: Sequence[str] = (), given: Json | None = None
+) -> argparse.ArgumentParser:
     """Build the parser: of all commands with their summaries, with the options of `name` alone or of `every` one.
 
-    The `words` are those of the command line that it shall read.
+    The `words` are those of the command line that it shall read, and the options that are `given` need not be in it.
     """
     parser = argparse.ArgumentParser(
         prog="acseg",
@@ -49,13 +51,15 @@ def build_parser(name: str | None = None, *, every: bool = False, words: Sequenc
                 children = ", ".join(c.partition(" ")[2] for c in COMMANDS if c.startswith(f"{parent} "))
                 group = commands.add_parser(parent, help=f"followed by one of: {children}")
                 groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-            _add_command(groups[parent], child, command, command if every else name, words)
+            _add_command(groups[parent], child, command, command if every else name, words, given)
         else:
-            _add_command(commands, command, command, command if every else name, words)
+            _add_command(commands, command, command, command if every else name, words, given)
     return parser
 
 
-def _add_command(commands: Any, word: str, command: str, name: str | None, words: Sequence[str]) -> None:
+def _add_command(
+    commands: Any, word: str, command: str, name: str | None, words: Sequence[str], given: Json | None
+) -> None:
     """Add a command to the parser; its module is imported for its options, or for the list of all summaries."""
     fill_in = command == name
     module = None
@@ -73,7 +77,12 @@ def _add_command(commands: Any, word: str, command: str, name: str | None, words
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if fill_in and module:
-        add_arguments(sub, module.Options, words)
+        add_arguments(sub, module.Options, words, given)
+        sub.add_argument(
+            "--options",
+            metavar="FILE",
+            help="take the options from a run report of this command (see --json); those that are given as well count",
+        )
         sub.add_argument(
             "--json",
             metavar="FILE",
@@ -105,6 +114,18 @@ def _named_command(arguments: Sequence[str]) -> str | None:
         if name in COMMANDS:
             return name
     return None
+
+
+def _given(command: str | None, arguments: Sequence[str]) -> Json | None:
+    """The options of the run report that the command line names, if it does."""
+    from ACSegLib.commands.run_report import read_options
+
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--options", nargs="?")
+    path = finder.parse_known_args(list(arguments))[0].options if command else None
+    if command is None or path is None:
+        return None
+    return read_options(path, command, [info.name for info in describe_options(load(command).Options)])
 
 
 class _Display:
@@ -200,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     restore = cancel_on_signals(cancel)
     try:
         command = _named_command(arguments)
-        parser = build_parser(command, words=arguments)
+        parser = build_parser(command, words=arguments, given=_given(command, arguments))
         if command is None:
             namespace = parser.parse_args(arguments)
         else:

@@ -172,12 +172,20 @@ def describe_options(options_class: type) -> list[OptionInfo]:
     return infos
 
 
-def add_arguments(parser: argparse.ArgumentParser, options_class: type, words: Collection[str] = ()) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    options_class: type,
+    words: Collection[str] = (),
+    given: typing.Mapping[str, Any] | None = None,
+) -> None:
     """Add the options of a dataclass to the parser of a command line with these words.
 
-    An option that may be given by place or by flag is given by flag if its flag is among the words.
+    An option that may be given by place or by flag is given by flag if its flag is among the words. What is `given`
+    need not be among the words.
     """
     for info in describe_options(options_class):
+        if given and info.name in given:
+            info = dataclasses.replace(info, default=given[info.name], required=False)
         arguments: dict[str, Any] = {"help": info.help.replace("%", "%%")}
         meta = info.metadata
         if meta["default_name"]:

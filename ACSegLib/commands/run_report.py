@@ -6,15 +6,17 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.version import __version__
@@ -114,7 +116,8 @@ class RunReport:
 
     def finished(self, results: Json) -> Json:
         """Give the report as plain JSON values; input files named in the options are checksummed."""
-        options = to_json(self.options)
+        values = dataclasses.asdict(self.options)
+        options = to_json({name: "inf" if value == math.inf else value for name, value in values.items()})
         outputs = {str(Path(p).absolute()) for p in (results.get("outputs") or {}).values() if p}
         inputs = {}
         for value in options.values():
@@ -148,3 +151,36 @@ def write_json(report: Json, path: str | os.PathLike[str]) -> None:
     """Write a report to a file, whole or not at all."""
     with atomic_output(path) as temporary:
         temporary.write_text(json.dumps(to_json(report), indent=2) + "\n", encoding="utf-8")
+
+
+def read_options(path: str, command: str, known: Collection[str]) -> Json:
+    """Read the options of a command from its run report, or from a JSON object that holds nothing else.
+
+    Parameters
+    ----------
+    path : str
+    command : str
+    known : collection of str
+        Names of its options.
+
+    Raises
+    ------
+    FileError, InputError
+        If the file is not such a report.
+    """
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"--options {path}: cannot be read ({error.strerror}); check the name.") from error
+    except ValueError as error:
+        raise FileError(f"--options {path}: is not a JSON file; give a run report that --json wrote.") from error
+    if not isinstance(report, dict):
+        raise InputError(f"--options {path}: holds no options; give a run report that --json wrote.")
+    written = report.get("command", command)
+    if written != command:
+        raise InputError(f"--options {path}: is the report of 'acseg {written}', not of 'acseg {command}'.")
+    options = report.get("options", report)
+    unknown = sorted(set(options) - set(known)) if isinstance(options, dict) else ["options"]
+    if unknown:
+        raise InputError(f"--options {path}: {command} has no option {unknown[0]!r}; take it out.")
+    return options

@@ -145,6 +145,30 @@ def test_convert_reads_every_format_whole_or_cropped(ending: str, bare: Path) ->
     assert part.geometry.in_unit("nm").matches(geometry.cropped((3, 2, 1)))
 
 
+def test_a_run_report_repeats_its_command(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = ["--voxel-size", "30,30,40", "--unit", "nm"]
+    arguments = ["convert", "image.tif", "a.nrrd", *size, "--crop", "3", "9", "2", "8", "1", "5", "--json", "run.json"]
+    assert main(arguments) == 0
+    first = Path("a.nrrd").read_bytes()
+    Path("a.nrrd").unlink()
+    assert main(["convert", "--options", "run.json"]) == 0
+    assert Path("a.nrrd").read_bytes() == first
+    assert main(["convert", "image.tif", "b.nrrd", "--options=run.json", "--crop", "0", "2", "0", "3", "0", "4"]) == 0
+    part = open_volume("b.nrrd")
+    assert (part.shape, part.geometry.spacing) == ((4, 3, 2), (30.0, 30.0, 40.0))
+    Path("odd.json").write_text('{"krop": []}')
+    capsys.readouterr()
+    for arguments, words in (
+        (["info", "--options", "run.json"], "is the report of 'acseg convert', not of 'acseg info'"),
+        (["convert", "--options", "none.json"], "none.json: cannot be read"),
+        (["convert", "--options", "image.tif"], "is not a JSON file"),
+        (["convert", "--options", "odd.json"], "convert has no option 'krop'"),
+        (["convert", "--options"], "--options: expected one argument"),
+    ):
+        assert main(arguments) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_convert_takes_a_folder_file_by_file(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("all").mkdir()
     Path("all/image.tif").write_bytes(Path("image.tif").read_bytes())

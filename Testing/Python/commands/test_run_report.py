@@ -30,6 +30,10 @@ def test_checksum_of_a_file_is_sha256(tmp_path):
     assert checksum(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_an_infinite_option_can_be_read_again():
+    assert float(RunReport("sample", Options(beta=math.inf)).finished({})["options"]["beta"]) == math.inf
+
+
 def test_checksum_of_a_folder_knows_names_and_contents(tmp_path):
     for name, files in {"a": {"1": b"x", "2": b"y"}, "b": {"1": b"x", "3": b"y"}, "c": {"2": b"y", "1": b"x"}}.items():
         (tmp_path / name).mkdir()
