@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -343,7 +344,7 @@ class Segmentation:
         found = [
             segment
             for segment, name in zip(self.segments, names, strict=True)
-            if key in (name, segment.name, segment.id) or (isinstance(key, int) and segment.value == key)
+            if key in (name, segment.name, segment.id) or (isinstance(key, Integral) and segment.value == key)
         ]
         named = [name for segment, name in zip(self.segments, names, strict=True) if key == segment.name]
         if len(named) > 1 and key not in names:

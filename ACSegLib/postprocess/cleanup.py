@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def select_segments(
 
 
 def _find(segmentation: Segmentation, keys: Iterable[str | int], what: str) -> list[Segment]:
-    if isinstance(keys, (str, int)):
+    if isinstance(keys, (str, Integral)):
         raise InputError(f"{what} must be a list of segments, not {keys!r}.")
     return [segmentation.segment(key) for key in keys]
 

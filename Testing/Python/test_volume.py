@@ -175,6 +175,13 @@ def test_a_mask_is_a_layer_of_ones():
     np.testing.assert_array_equal(layer, mask)
 
 
+def test_a_segment_is_found_by_the_numbers_of_numpy():
+    labels = Segmentation.from_labels(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+    for value in np.unique(labels.labels)[1:]:
+        assert labels.mask(value).sum() == 1
+        assert labels.segment(value).value == value
+
+
 @given(st.integers(0, 2**32), st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8"]))
 def test_unique_values_are_numpys(seed, kind):
     rng = np.random.default_rng(seed)
