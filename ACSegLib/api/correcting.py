@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ACSegLib.api.inputs import as_bool_mask, as_pair
+from ACSegLib.api.inputs import as_bool_mask, as_pair, with_segments_of
 from ACSegLib.volume import Segmentation
 from ACSegLib.workflows import CorrectRequest
 
@@ -100,7 +100,7 @@ def correct(
     volume, before = as_pair(image, segmentation, spacing, unit, "segmentation")
     after = as_pair(volume, corrected, name="corrected")[1]
     if not isinstance(corrected, Segmentation) and isinstance(segmentation, Segmentation):
-        after = _with_segments_of(segmentation, after)
+        after = with_segments_of(segmentation, after)
     request = CorrectRequest(
         volume=volume,
         segmentation=before,
@@ -113,13 +113,6 @@ def correct(
         device=device,
     )
     return run(request, protected=as_bool_mask(protected, volume.shape, "protected"), progress=progress)
-
-
-def _with_segments_of(known: Segmentation, corrected: Segmentation) -> Segmentation:
-    """The corrected array with the names and ids of the segmentation, and new segments for values that are new."""
-    values = {segment.value for segment in known.segments}
-    rows = [*known.segments, *(segment for segment in corrected.segments if segment.value not in values)]
-    return Segmentation(corrected.layers, rows, known.geometry, known.name)
 
 
 def _by_name(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_bool_mask, as_pair, as_region, as_segmentation
+from ACSegLib.api.inputs import as_bool_mask, as_pair, as_region, with_segments_of
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, as_names
@@ -190,16 +190,7 @@ def refill(
     if not isinstance(previous, FillOutcome):
         raise InputError(f"previous must be the result of a fill, not {type(previous).__name__}.")
     if not isinstance(labels, Segmentation):
-        labels = _with_known_segments(labels, previous.request.labels)
+        _, edited = as_pair(previous.request.volume, labels)
+        labels = with_segments_of(previous.request.labels, edited)
     request = dataclasses.replace(previous.request, labels=labels)
     return run(request, previous, as_bool_mask(protected, request.volume.shape, "protected"), progress)
-
-
-def _with_known_segments(labels: Labels, known: Segmentation) -> Segmentation:
-    """A segmentation of an array: names and ids of known values, and new segments for the others."""
-    edited = as_segmentation(labels)
-    if known.overlapping:
-        raise InputError("the segments of this fill overlap; give the edited labels as a Segmentation.")
-    values = {segment.value for segment in known.segments}
-    rows = [*known.segments, *(segment for segment in edited.segments if segment.value not in values)]
-    return Segmentation(edited.layers, rows, known.geometry, known.name)

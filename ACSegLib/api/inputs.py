@@ -127,6 +127,21 @@ def as_segmentations(
     return first, second
 
 
+def with_segments_of(known: Segmentation, edited: Segmentation) -> Segmentation:
+    """The labels of an edited array with the names and ids of known values, and new segments for the others.
+
+    Raises
+    ------
+    InputError
+        If the known segments overlap: an array cannot tell them apart.
+    """
+    if known.overlapping:
+        raise InputError(f"the segments of {known.name!r} overlap; give the edited labels as a Segmentation too.")
+    values = {segment.value for segment in known.segments}
+    rows = [*known.segments, *(segment for segment in edited.segments if segment.value not in values)]
+    return Segmentation(edited.layers, rows, known.geometry, known.name)
+
+
 def as_bool_mask(mask: ArrayLike | None, shape: tuple[int, int, int], name: str) -> np.ndarray | None:
     """Make a NumPy array of a mask of voxels; None stays None.
 

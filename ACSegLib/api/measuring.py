@@ -265,5 +265,7 @@ def _tell_lengths(labels: Segmentation, table_unit: str, given: Sequence[Any]) -
     from ACSegLib.placement import notes_on_lengths, voxel_edge
 
     if table_unit != "file" or any(isinstance(data, (Volume, Segmentation)) for data in given):
-        notes = notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, table_unit, "--voxel-size and --unit")
+        notes = notes_on_lengths(
+            {labels.name or "labels": voxel_edge(labels.geometry)}, table_unit, "--voxel-size and --unit"
+        )
         tell([with_keywords(note) for note in notes])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ACSegLib.api.inputs import as_pair, as_segmentation
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Volume, as_names
+from ACSegLib.volume import Segmentation, Volume, as_names
 from ACSegLib.workflows import SplitRequest
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def split(
         segmentation = as_segmentation(labels, spacing, unit)
     else:
         volume, segmentation = as_pair(image, labels, spacing, unit)
-    marks = None if seeds is None else as_pair(segmentation_grid(segmentation), seeds, name="seeds")[1]
+    marks = None if seeds is None else as_pair(_grid_of(segmentation), seeds, name="seeds")[1]
     request = SplitRequest(
         labels=segmentation,
         volume=volume,
@@ -101,8 +101,6 @@ def split(
     return run(request, progress=progress)
 
 
-def segmentation_grid(segmentation: Labels) -> Volume:
+def _grid_of(segmentation: Segmentation) -> Volume:
     """A volume on the grid of a segmentation, so that an array beside it gets its geometry."""
-    import numpy as np
-
-    return Volume(np.asarray(segmentation.layers[0]), segmentation.geometry, "labels")  # type: ignore[union-attr]
+    return Volume(segmentation.layers[0], segmentation.geometry, "labels")

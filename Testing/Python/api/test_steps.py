@@ -194,6 +194,11 @@ def test_a_new_value_in_a_refill_becomes_a_segment(filled):
     assert np.all(result.labels[6, :5, :5] == 4)
 
 
+def test_a_refill_names_the_shapes_that_differ(filled):
+    with pytest.raises(InputError, match=r"image has shape \(24, 28, 26\).*labels has \(23, 28, 26\)"):
+        acseg.refill(filled, SPARSE[1:])
+
+
 def test_measure_reads_the_spacing_in_array_order():
     box = np.zeros((8, 9, 10), np.uint8)
     box[2:4, 3:6, 2:7] = 1  # 2 x 3 x 5 voxels of 4 x 2 x 1 um
@@ -269,6 +274,8 @@ def test_the_array_of_overlapping_segments_is_refused_in_a_sentence():
         result.labels  # noqa: B018
     with pytest.raises(InputError, match="give the edited labels as a Segmentation"):
         acseg.refill(result, SPARSE)
+    with pytest.raises(InputError, match="give the edited labels as a Segmentation"):
+        acseg.correct(IMAGE, overlapping, SPARSE)
 
 
 def test_a_fill_keeps_label_values_beyond_32_bits(filled):
