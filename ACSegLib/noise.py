@@ -1,6 +1,8 @@
-"""The standard deviation of noise, from the median of sizes, which edges and bright spots hardly move; pure noise."""
+"""Standard deviations: of noise, which edges and bright spots hardly move, and of values in parts; pure noise."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -23,6 +25,27 @@ def robust_deviation(values: np.ndarray) -> float:
         Of any shape, not empty.
     """
     return _IN_MEDIANS * float(np.median(np.abs(values)))
+
+
+class Moments:
+    """Mean and standard deviation of values that come in parts (Chan, Golub, LeVeque, COMPSTAT 1982, 30-41)."""
+
+    def __init__(self) -> None:
+        self._count, self.mean, self._squares = 0.0, 0.0, 0.0
+
+    def add(self, count: float, mean: float, squares: float) -> None:
+        """Take a part: how many values, their mean, and the sum of their squared deviations from it."""
+        if not count:
+            return
+        away, total = mean - self.mean, self._count + count
+        self._squares += squares + away * away * self._count * count / total
+        self.mean += away * count / total
+        self._count = total
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation."""
+        return math.sqrt(self._squares / max(self._count, 1))
 
 
 def is_white_noise(image: np.ndarray, known: np.ndarray) -> bool:

@@ -27,6 +27,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.files.label_values import look_like_labels
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
+from ACSegLib.noise import Moments
 from ACSegLib.volume import UNITS_IN_MM
 from ACSegLib.wording import listed
 
@@ -288,18 +289,15 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
     from ACSegLib.files.lazy import every_nth
 
-    low, high, mean, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
+    low, high, moments, finite = np.inf, -np.inf, Moments(), 0
     for k, plane in enumerate(array):
         progress(k / len(array), "measuring")
         values = plane if plane.dtype.kind != "f" else plane[np.isfinite(plane)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
             wide = values.astype(np.float64)
-            count, own = finite + values.size, float(wide.mean())
-            # Sums of squares around the mean of each plane, joined (Chan, Golub, LeVeque 1983, doi:10.2307/2683386): a
-            # difference of large sums would lose the deviation of an image far from 0.
-            squares += float(np.square(wide - own).sum()) + (own - mean) ** 2 * finite * values.size / count
-            mean, finite = mean + (own - mean) * values.size / count, count
+            moments.add(values.size, float(wide.mean()), float(wide.var()) * values.size)
+            finite += values.size
     sample = every_nth(array, _SAMPLE)
     sample = sample[np.isfinite(sample)].astype(np.float64)
     if not finite or not sample.size:
@@ -308,8 +306,8 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     statistics = Statistics(
         minimum=low,
         maximum=high,
-        mean=mean,
-        standard_deviation=float(np.sqrt(squares / finite)),
+        mean=moments.mean,
+        standard_deviation=moments.spread,
         percentiles=dict(zip(map(str, _PERCENTILES), percentiles, strict=True)),
         percentiles_of_voxels=int(sample.size),
     )

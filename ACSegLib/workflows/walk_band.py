@@ -14,7 +14,7 @@ from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.network.predict.working_probabilities import values_at
-from ACSegLib.noise import robust_deviation
+from ACSegLib.noise import Moments, robust_deviation
 from ACSegLib.padding import Padding
 from ACSegLib.threads import chunks_of, in_threads, look_up
 from ACSegLib.workflows.walk_seeds import slabs
@@ -94,7 +94,7 @@ def read_band(
     classes = np.full(max(channels) + 2, -1, seeds.dtype)  # of a channel; the last one is that of free voxels
     classes[list(channels)] = np.arange(len(channels))
     image = _SmoothedImage(array, place, padding)
-    moments, samples = [_Moments() for _ in channels], _Samples(seeds.shape)
+    moments, samples = [Moments() for _ in channels], _Samples(seeds.shape)
     chosen = [probabilities[channel] for channel in channels]
     for low, high in slabs(seeds.shape):
         progress(low / len(seeds), "random walk: reading the image along the surface")
@@ -186,27 +186,6 @@ def _examine(part: tuple[int, np.ndarray, np.ndarray, list[np.ndarray], np.ndarr
     moments = np.zeros((len(out), 3))
     moments_of_plane(plane, known, moments)
     return moments
-
-
-class _Moments:
-    """Mean and standard deviation of values that come in parts (Chan, Golub, LeVeque, COMPSTAT 1982, 30-41)."""
-
-    def __init__(self) -> None:
-        self._count, self.mean, self._squares = 0.0, 0.0, 0.0
-
-    def add(self, count: float, mean: float, squares: float) -> None:
-        """Take a part: how many values, their mean, and the sum of their squared deviations from it."""
-        if not count:
-            return
-        away, total = mean - self.mean, self._count + count
-        self._squares += squares + away * away * self._count * count / total
-        self.mean += away * count / total
-        self._count = total
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation."""
-        return math.sqrt(self._squares / max(self._count, 1))
 
 
 class _Samples:
