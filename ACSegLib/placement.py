@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.geometry import size_text
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
-from ACSegLib.wording import listed
+from ACSegLib.wording import counted, listed
 
 Labels = TypeVar("Labels", Segmentation, Volume)
 
@@ -36,7 +37,8 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
 
     Labels that are on the same grid, up to a crop, as those that Slicer has cropped to the labelled voxels, are copied
     exactly.
-    Labels of which no voxel is labelled are empty on any grid.
+    Labels of which no voxel is labelled are empty on any grid. A folder with labels of some slices is laid on the
+    slices of the same names.
     Where the lengths of two files put them apart but their plain numbers put them together, the numbers are taken:
     many programs keep the numbers of an image and state another unit, or none.
 
@@ -59,6 +61,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     from ACSegLib.files.registry import tell
     from ACSegLib.resample import is_aligned, resample_segmentation
 
+    segmentation = _on_their_slices(segmentation, onto)
     if same_grid(segmentation, onto):
         return segmentation
     if not any(map(np.any, segmentation.layers)):  # Slicer saves a single voxel where nothing is drawn
@@ -92,6 +95,43 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     notes = list(_assumptions(segmentation, geometry, onto, lost))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
+
+
+def _on_their_slices(segmentation: Segmentation, onto: Volume | Segmentation) -> Segmentation:
+    """Lay a folder with labels of some slices on the slices of an image whose names are the same, or their numbers.
+
+    All of them count as labelled: who saved an empty one looked at it.
+    """
+    from ACSegLib.files.content import GAP, NAMES
+    from ACSegLib.files.registry import tell
+
+    names, theirs = segmentation.meta.get(NAMES), onto.meta.get(NAMES) or []
+    gap = segmentation.meta.get(GAP)
+    if not names or (segmentation.shape == onto.shape and not gap):
+        return segmentation
+    for read in (str, _last_number):
+        wanted, places = [read(name) for name in names], {read(name): k for k, name in enumerate(theirs)}
+        if len(places) == len(theirs) and set(wanted) <= set(places) and segmentation.shape[1:] == onto.shape[1:]:
+            layers = []
+            for layer in segmentation.layers:
+                layers.append(np.zeros(onto.shape, layer.dtype))
+                layers[-1][[places[key] for key in wanted]] = layer
+            lie = f"its {counted(len(names), 'slices')} lie on those of {onto.name} with the same names"
+            tell([f"{segmentation.name}: {lie}, and count as labelled, also where they are empty."])
+            meta = {key: value for key, value in segmentation.meta.items() if key not in (NAMES, GAP)}
+            meta["slices"] = {"k": sorted(places[key] for key in wanted)}
+            return replace(segmentation, layers=tuple(layers), geometry=onto.geometry, meta=meta)
+    if gap:
+        raise InputError(
+            f"{gap} To use labels of some slices, give the image as a folder of slices with the same names or numbers."
+        )
+    return segmentation
+
+
+def _last_number(name: str) -> str:
+    """The last number in a name, without leading zeros: that of a slice."""
+    found = re.findall(r"\d+", name)
+    return str(int(found[-1])) if found else name
 
 
 def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:

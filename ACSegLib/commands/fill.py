@@ -230,7 +230,7 @@ def _fill_file(options: Options, progress: Progress) -> Results:
     stages = progress.stages(read=1, fill=18, write=1)
     stages.read(0.0, "reading the files")
     volume = open_image(options.image, options, level=options.level)
-    labels = open_labels(options.labels, options)
+    labels = open_labels(options.labels, options, gaps=True)
     options, told = _with_box_of_region(options, volume)
     request = FillRequest.from_options(volume, labels, options)
     places = _places_of_probabilities(labels, options)

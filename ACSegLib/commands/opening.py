@@ -92,12 +92,12 @@ def open_image(
     return _as_told(volume, options)
 
 
-def open_labels(path: str | os.PathLike[str], options: Any) -> Segmentation:
-    """Open labels as the shared options say."""
+def open_labels(path: str | os.PathLike[str], options: Any, *, gaps: bool = False) -> Segmentation:
+    """Open labels as the shared options say; with `gaps`, see `ACSegLib.files.open_segmentation`."""
     from ACSegLib.files import open_segmentation
 
     with reading(options):
-        labels = open_segmentation(path, dataset=options.labels_dataset)
+        labels = open_segmentation(path, dataset=options.labels_dataset, gaps=gaps)
     return _as_told(labels, options)
 
 

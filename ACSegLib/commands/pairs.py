@@ -57,7 +57,7 @@ class PairOfFiles:
             return volume
 
         def labels() -> Segmentation:
-            segmentation = open_labels(self.labels, options)
+            segmentation = open_labels(self.labels, options, gaps=True)
             tell(role_notes(segmentation))
             if not grid:
                 image()

@@ -24,6 +24,8 @@ from ACSegLib.volume import Geometry, Segment
 
 #: What to do about several data sets, in the words of the commands' options.
 CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
+#: Entries of `meta` of a folder of slices: the names of its slices, and the sentence on those that are missing.
+NAMES, GAP = "names", "gap"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 _GZIP = b"\x1f\x8b"
 #: Bytes of the names of data files in a header, at most.
@@ -84,10 +86,14 @@ class NotHeldError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """Which part of a file is wanted, where it holds several."""
+    """Which part of a file is wanted, where it holds several.
+
+    With `gaps`, slices may be missing in a folder: labels of some slices, which find their places by their names.
+    """
 
     dataset: str | None = None
     level: int | None = None
+    gaps: bool = False
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,9 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def read_content(path: str | os.PathLike[str], dataset: str | None = None, level: int | None = None) -> Content:
+def read_content(
+    path: str | os.PathLike[str], dataset: str | None = None, level: int | None = None, *, gaps: bool = False
+) -> Content:
     """Read a file as it is, image or labels; see `open_volume` and `open_segmentation`."""
     from ACSegLib.files.grids import straightened
 
@@ -117,7 +119,7 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
     chosen = recognise(path)
     try:
         with _locale_kept():
-            content = chosen.read(path, Request(dataset, level))
+            content = chosen.read(path, Request(dataset, level, gaps))
     except (FileError, ImportError):
         raise
     except MemoryError as error:
@@ -265,20 +267,21 @@ def _volume_of(content: Content, path: Path) -> Volume:
 
 
 def open_segmentation(
-    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None
+    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None, gaps: bool = False
 ) -> Segmentation:
     """Open labels of any known format, with the names, colours and layers that the file holds.
 
     Values without a row in the file's table (or without a table) get the name "Segment_<value>". Whole numbers kept
     as floating point, as MRC masks often are, are accepted, and values less than 0.05 beside them are rounded. Layers
-    come out in unsigned integers.
+    come out in unsigned integers. With `gaps`, a folder may hold some slices only, which
+    `ACSegLib.placement.place_labels` lays on the slices of the same names.
 
     Raises
     ------
     FileError
         As `open_volume`; and if the values are not whole numbers of 0 or more.
     """
-    return segmentation_of(read_content(path, dataset, level), Path(path))
+    return segmentation_of(read_content(path, dataset, level, gaps=gaps), Path(path))
 
 
 def _name_from_table(content: Content, path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 
 from ACSegLib.commands.main import main
-from ACSegLib.errors import InputError
-from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.placement import (
     in_one_unit,
@@ -128,6 +130,29 @@ def test_a_part_that_slicer_has_saved_does_not_end_at_the_border_of_the_volume()
         assert [n - 8 for n in found.shape] == list(pads)
         assert np.array_equal(place_labels(found, whole, resample=True).labels, whole.labels)
     assert with_margin(whole) is whole
+
+
+def test_a_folder_of_some_labelled_slices_lies_on_the_slices_of_the_same_names(tmp_path, capsys):
+    image = np.random.default_rng(0).normal(0, 0.1, (12, 10, 10)).astype(np.float32)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[:8, 2:7, 2:7] = 1
+    for folder in ("image", "numbered", "other"):
+        (tmp_path / folder).mkdir()
+    for k, plane in enumerate(image + labels):
+        tifffile.imwrite(tmp_path / "image" / f"scan_{k:03d}.tif", plane)
+    for k in (1, 5, 7, 10):  # nothing is drawn on the last one
+        tifffile.imwrite(tmp_path / "numbered" / f"drawn{k}.tif", labels[k])
+        tifffile.imwrite(tmp_path / "other" / f"drawn{k + 5}.tif", labels[k])
+    placed = place_labels(open_segmentation(tmp_path / "numbered", gaps=True), open_volume(tmp_path / "image"))
+    assert placed.shape == image.shape
+    assert np.array_equal(placed.labels[[1, 5, 7, 10]], labels[[1, 5, 7, 10]])
+    assert np.flatnonzero(placed.labels.any(axis=(1, 2))).tolist() == [1, 5, 7]
+    arguments = ["fill", str(tmp_path / "image"), str(tmp_path / "numbered"), "-o", str(tmp_path / "a.nrrd"), "--json"]
+    assert main([*arguments, "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"]["slices"] == {"k": [1, 5, 7, 10]}
+    for folder in ("image", "numbered"):  # of a folder of other numbers, and without an image, the gaps are errors
+        with pytest.raises((InputError, FileError), match="are missing between"):
+            place_labels(open_segmentation(tmp_path / "other", gaps=folder == "image"), open_volume(tmp_path / "image"))
 
 
 @pytest.mark.parametrize("onto", [Geometry(), NM])

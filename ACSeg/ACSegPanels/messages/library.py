@@ -409,6 +409,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
         ),
+        _("{0} To use labels of some slices, give the image as a folder of slices with the same names or numbers."),
         _("{0} apart from the rest of the segment, and {1} more followed; undo the change if it was a slip."),
         _("{0} cells are found if no number is given."),
         _("{0} cells of which segment? Name one of: {1}."),
@@ -505,4 +506,5 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
         _("{0}: {1} {2}, as the name says; rename it if it is a structure."),
+        _("{0}: {1}, and count as labelled, also where they are empty."),
     ]

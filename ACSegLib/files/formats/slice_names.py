@@ -90,11 +90,17 @@ class _Parts:
     numbers: tuple[str, ...]
 
 
+class GapError(FileError):
+    """Slices are missing; `files` are those that are there, in their order."""
+
+    files: list[Path]
+
+
 def in_order(files: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]]:
     """Sort slices by the numbers in their names; gives them with notes.
 
-    A gap is refused, since a missing slice would shift all that follow. A constant step (10, 20, 30) is no gap. Other
-    numbers that change with them, such as the time, do not count.
+    A gap is refused (`GapError`), since a missing slice would shift all that follow. A constant step (10, 20, 30) is no
+    gap. Other numbers that change with them, such as the time, do not count.
 
     Raises
     ------
@@ -203,10 +209,12 @@ def _require_all(reading: _Reading, files: list[Path], folder: Path) -> None:
         return
     shown = reading.first_missing()
     more = f" and {reading.missing - len(shown)} more" if reading.missing > len(shown) else ""
-    raise FileError(
+    error = GapError(
         f"{folder}: the slices numbered {', '.join(shown)}{more} are missing between {files[0].name} and "
         f"{files[-1].name}; add them, or number the slices without gaps."
     )
+    error.files = list(files)
+    raise error
 
 
 def _no_counter(files: list[Path], rows: list[_Parts], readings: list[_Reading], folder: Path) -> FileError:

@@ -11,9 +11,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import Content, Request
+from ACSegLib.files.content import GAP, NAMES, Content, Request
 from ACSegLib.files.formats import tiff
-from ACSegLib.files.formats.slice_names import in_order
+from ACSegLib.files.formats.slice_names import GapError, in_order
 from ACSegLib.files.names import PICTURE_ENDINGS, TIFF_ENDINGS
 from ACSegLib.volume import Geometry
 
@@ -71,7 +71,13 @@ def read(path: Path, request: Request) -> Content:
         files = [file for file in files if _named(file, request.dataset)]
         if not files:
             raise FileError(f"{path}: no slice has {request.dataset!r} in its name.")
-    files, notes = in_order(files, path)
+    gap = ""
+    try:
+        files, notes = in_order(files, path)
+    except GapError as error:
+        if not request.gaps:
+            raise
+        files, notes, gap = error.files, [], str(error)
     notes += _left_out(path, files)
     first = _plane(files[0])
     array = np.empty((len(files), *first.shape), first.dtype)
@@ -84,6 +90,7 @@ def read(path: Path, request: Request) -> Content:
             )
         array[k] = plane
     meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name, "lossy": _kind(files[0]) == _LOSSY}
+    meta |= {NAMES: [file.stem for file in files], GAP: gap}
     array, _ = arrange(array, "zyx", path)
     geometry, told = _geometry(files[0])
     last, _ = _geometry(files[-1])
