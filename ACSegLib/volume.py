@@ -7,6 +7,7 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 
 from __future__ import annotations
 
+import colorsys
 import itertools
 import re
 from collections import Counter
@@ -25,12 +26,14 @@ from ACSegLib.masks import value_box
 
 __all__ = [
     "DEFAULT_COLOURS",
+    "HUE_STEP",
     "UNITS_IN_MM",
     "Geometry",
     "Segment",
     "Segmentation",
     "Vector",
     "Volume",
+    "default_colour",
     "label_boxes",
     "require_same_grid",
     "unique_values",
@@ -48,8 +51,17 @@ DEFAULT_COLOURS: tuple[Vector, ...] = (
     (0.56, 0.93, 0.56),
     (0.75, 0.62, 0.85),
 )
+#: Hues of many segments are this part of a circle apart (golden ratio), so that any number of them differ.
+HUE_STEP = (5**0.5 - 1) / 2
 #: What would break the line, the table or the file that a name stands in.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def default_colour(n: int) -> Vector:
+    """Colour of the n-th segment that has none: one of `DEFAULT_COLOURS`, and other ones beyond them."""
+    if n < len(DEFAULT_COLOURS):
+        return DEFAULT_COLOURS[n]
+    return colorsys.hsv_to_rgb(n * HUE_STEP % 1, (0.55, 0.9)[n % 2], (0.95, 0.65)[n // 2 % 2])
 
 
 def _checked_array(array: Any, what: str, masked: str = "nan") -> np.ndarray:
@@ -252,7 +264,7 @@ class Segmentation:
         labels : ndarray of int or bool, shape (k, j, i)
             0 is background; negative values are refused.
         names, colours : mapping from value, optional
-            Defaults are "Segment_<value>" and `DEFAULT_COLOURS` in turn.
+            Defaults are "Segment_<value>" and `default_colour`.
         """
         labels = _checked_labels(labels, f"label array {name!r}")
         highest = np.iinfo(np.int64).max
@@ -265,8 +277,7 @@ class Segmentation:
         colours = colours or {}
         values = sorted({int(v) for v in present if v} | {int(v) for v in names if v})
         segments = [
-            Segment(names.get(v, f"Segment_{v}"), v, colours.get(v, DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]))
-            for n, v in enumerate(values)
+            Segment(names.get(v, f"Segment_{v}"), v, colours.get(v, default_colour(n))) for n, v in enumerate(values)
         ]
         return cls((labels,), segments, geometry or Geometry(), name)
 

@@ -12,7 +12,7 @@ from ACSegLib.app.contract import AXES, SegmentInfo
 from ACSegLib.app.images import axis_number, read_pages_alone, take_slice
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import scratch
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation, label_dtype
+from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation, default_colour, label_dtype
 
 #: Label arrays of more bytes lie in a file that vanishes with them.
 MAX_IN_MEMORY = 2 << 30
@@ -156,7 +156,7 @@ class Labels:
             raise InputError(f"there are {len(used)} segments; more are not possible.")
         if value > np.iinfo(self.array.dtype).max:
             self.array = self.array.astype(np.uint16)
-        shown = from_hex(colour) if colour else DEFAULT_COLOURS[len(used) % len(DEFAULT_COLOURS)]
+        shown = from_hex(colour) if colour else default_colour(len(used))
         segment = Segment(self._free_name(name or f"Segment {value}"), value, shown)
         segment.id = self._free_id(segment.id)
         self.segments.append(segment)

@@ -17,12 +17,10 @@ from ACSegLib.jobs import Progress
 from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.special_segments import role_of
 from ACSegLib.threads import chunks_of, in_threads
-from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype, require_same_grid, unique_values
+from ACSegLib.volume import HUE_STEP, Segment, Segmentation, Volume, label_dtype, require_same_grid, unique_values
 
 #: Names of segments that are no cells: they are split only if they are named.
 _NOT_CELLS = re.compile(r"bead|glass|wall|capillar|holder|medium|debris|marker", re.IGNORECASE)
-#: Hues of cells are this far apart, as parts of a circle: any number of them differ (golden ratio).
-_HUE_STEP = 0.618034
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,7 @@ def _rows(segment: Segment, count: int, used: set[int], taken: set[str], ids: se
             value = next(free)
             identifier = next(i for n in itertools.count(number) if (i := f"{segment.id}_cell_{n}") not in ids)
             ids.add(identifier)
-            turned = (hue + _HUE_STEP * (number - 1)) % 1.0
+            turned = (hue + HUE_STEP * (number - 1)) % 1.0
             colour = colorsys.hsv_to_rgb(turned, max(saturation, 0.5), max(brightness, 0.6))
         name = f"{segment.name} {number}"
         while name in taken:

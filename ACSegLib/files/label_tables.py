@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ACSegLib.files.atomic import atomic_output
-from ACSegLib.volume import DEFAULT_COLOURS, Segment
+from ACSegLib.volume import Segment, default_colour
 
 #: Endings of tables, and what may stand between the stem of the labels and them.
 _ENDINGS = (".label", ".ctbl", ".txt", ".csv")
@@ -109,7 +109,7 @@ def read_xml(text: str) -> list[Segment]:
     for label in table if table is not None else ():
         try:
             value = int(label.get("Key", label.get("Index", "0")))
-            default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
+            default = default_colour(value - 1)
             colour = [label.get(name, str(v)) for name, v in zip(("Red", "Green", "Blue"), default, strict=True)]
             if value > 0:
                 rows.append(_segment(value, label.text or "", colour, 1.0))

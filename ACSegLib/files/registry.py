@@ -24,10 +24,10 @@ from ACSegLib.files.label_values import label_values, look_like_intensities, loo
 from ACSegLib.files.lazy import lazily
 from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 from ACSegLib.volume import (
-    DEFAULT_COLOURS,
     Segment,
     Segmentation,
     Volume,
+    default_colour,
     unique_values,
 )
 
@@ -317,7 +317,7 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
         known = {s.value for s in segments if s.layer == number}
         for value in unique_values(layer):
             if value and int(value) not in known:
-                colour = DEFAULT_COLOURS[len(segments) % len(DEFAULT_COLOURS)]
+                colour = default_colour(len(segments))
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
     return Segmentation(layers, segments, content.geometry, stem(path), content.meta)
 
@@ -325,7 +325,7 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
 def _with_usable_colour(segment: Segment, n: int) -> Segment:
     """Replace a colour that is none (not a number, not three) and bring others between 0 and 1."""
     if len(segment.colour) != 3 or not np.all(np.isfinite(segment.colour)):
-        return replace(segment, colour=DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)])
+        return replace(segment, colour=default_colour(n))
     if min(segment.colour) < 0 or max(segment.colour) > 1:
         return replace(segment, colour=tuple(min(max(v, 0.0), 1.0) for v in segment.colour))
     return segment

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ACSegLib.json_values import Json
-from ACSegLib.volume import DEFAULT_COLOURS, Segment, label_boxes
+from ACSegLib.volume import Segment, default_colour, label_boxes
 
 _TERMINOLOGY = "TerminologyEntry"
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
@@ -74,7 +74,7 @@ def _read_colour(text: str, number: int) -> tuple[float, ...]:
     except ValueError:
         colour = ()
     fits = len(colour) == 3 and all(np.isfinite(colour))
-    return tuple(min(max(v, 0.0), 1.0) for v in colour) if fits else DEFAULT_COLOURS[number % len(DEFAULT_COLOURS)]
+    return tuple(min(max(v, 0.0), 1.0) for v in colour) if fits else default_colour(number)
 
 
 def _read_tags(text: str) -> dict[str, str]:

@@ -214,3 +214,11 @@ def test_volumes_are_equal_only_to_themselves_and_can_be_keys():
     assert volume == volume
     assert volume != Volume(volume.array)
     assert len({volume, Volume(volume.array)}) == 2
+
+
+def test_forty_segments_without_colours_get_forty_colours():
+    labels = np.arange(48).reshape(3, 4, 4)
+    colours = np.array([segment.colour for segment in Segmentation.from_labels(labels).segments[:40]])
+    away = np.linalg.norm(colours[:, None] - colours, axis=2)[~np.eye(40, dtype=bool)]
+    assert away.min() > 0.09  # of the sides of the colour cube; 0.0 where colours are used again
+    assert ((colours >= 0) & (colours <= 1)).all()

@@ -28,7 +28,7 @@ from ACSegLib.files.content import (
     truncated,
 )
 from ACSegLib.special_segments import role_of
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
+from ACSegLib.volume import Geometry, Segment, default_colour
 
 NAME = "AmiraMesh"
 ENDINGS: tuple[str, ...] = ()
@@ -279,7 +279,7 @@ def _segments(materials: Any, array: np.ndarray) -> tuple[list[Segment] | None, 
         if value == 0:
             continue
         colour = _numbers(properties.get("Color")) if isinstance(properties, dict) else []
-        default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
+        default = default_colour(value - 1)
         rows.append(Segment(name or f"Segment_{value}", value, tuple(colour[:3]) if len(colour) >= 3 else default))
     return rows, notes
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.content import Content
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Vector, label_dtype
+from ACSegLib.volume import Geometry, Segment, Vector, default_colour, label_dtype
 
 _SEG, _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 _FILE_META_BYTES = 1024
@@ -201,7 +201,7 @@ def _segment(row: Any, n: int, layer: int) -> Segment | None:
     if number <= 0:
         return None
     colour = row.get("RecommendedDisplayCIELabValue")
-    default = DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]
+    default = default_colour(n)
     codes = [row.get(name) for name in ("SegmentedPropertyCategoryCodeSequence", "SegmentedPropertyTypeCodeSequence")]
     words = [
         f"{code[0].get('CodingSchemeDesignator', '')}^{code[0].get('CodeValue', '')}^{code[0].get('CodeMeaning', '')}"

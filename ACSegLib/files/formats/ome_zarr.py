@@ -29,7 +29,7 @@ from ACSegLib.files.formats.zarr_places import (
     size_of,
 )
 from ACSegLib.json_values import Json
-from ACSegLib.volume import DEFAULT_COLOURS, Segment
+from ACSegLib.volume import Segment, default_colour
 
 NAME = "OME-Zarr"
 ENDINGS = (".ome.zarr", ".zarr")
@@ -214,7 +214,7 @@ def _segments(attributes: Json) -> tuple[list[Segment] | None, list[str]]:
     for n, value in enumerate(sorted(v for v in {*colours, *properties} if v > 0)):
         named = properties.get(value, {})
         name = next((named[k] for k in ("name", "label", "class") if isinstance(named.get(k), str)), None)
-        colour = _colour(colours.get(value, {}).get("rgba")) or DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]
+        colour = _colour(colours.get(value, {}).get("rgba")) or default_colour(n)
         rows.append(Segment(name or f"Segment_{value}", value, colour))
     return rows, notes
 

@@ -21,7 +21,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import DEFAULT_PATCH, BiomedisaPreprocessing, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
-from ACSegLib.volume import DEFAULT_COLOURS, Segment
+from ACSegLib.volume import Segment, default_colour
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -77,8 +77,7 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
 
     content = read_biomedisa(path)
     segments = [
-        Segment(f"label {value}", value, DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)])
-        for n, value in enumerate(content.biomedisa.labels[1:])
+        Segment(f"label {value}", value, default_colour(n)) for n, value in enumerate(content.biomedisa.labels[1:])
     ]
     return Model(
         spec=content.spec,
