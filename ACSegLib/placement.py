@@ -372,6 +372,14 @@ def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
     return replace(segmentation, geometry=geometry)
 
 
+def note_of_assumed_spacing(unit: str) -> str:
+    """Say that a volume of Slicer's has the spacing that Slicer gives where a file states none."""
+    return (
+        f"the volume has a spacing of 1 {unit}, as Slicer gives it where a file states none; unless it is right, set "
+        "the right one in the module Volumes, and repeat this."
+    )
+
+
 def notes_on_lengths(
     voxels: Mapping[str, tuple[str, float]], asked: str = "um", options: str = "--voxel-size and --file-unit"
 ) -> list[str]:

@@ -20,6 +20,7 @@ from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.json_values import Json
+from ACSegLib.placement import note_of_assumed_spacing
 
 
 def main(name: str, arguments: Sequence[str] | None = None) -> int:
@@ -57,10 +58,12 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     command = load(module.command)
     options = from_mapping(command.Options, values)
     output = _ProgressLines(module.title, command.SUMMARY)
-    with assume_unit(unit):
+    with assume_unit(unit) as assumed:
         done = execute(module.command, options, Progress(output, cancel), checksums=False)
     output.end()
     print(done.description, flush=True)
+    if assumed.of_ones:
+        print(f"note: {note_of_assumed_spacing(unit)}", flush=True)
     if done.exit_code:
         _failed(name, "; ".join(_reasons(done.report["results"])) or "not everything could be done.", done.exit_code)
     return done.exit_code

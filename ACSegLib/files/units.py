@@ -15,7 +15,24 @@ from dataclasses import dataclass
 
 from ACSegLib.volume import UNITS_IN_MM
 
-_ASSUMED: ContextVar[str | None] = ContextVar("assumed unit of length", default=None)
+
+@dataclass
+class AssumedUnit:
+    """The unit in which lengths are taken that a file states without one; see `assume_unit`.
+
+    Parameters
+    ----------
+    unit : str or None
+        None where each format's own rule holds.
+    of_ones : bool
+        Whether a file has been read so whose voxel sizes are all 1, as they are where none is known.
+    """
+
+    unit: str | None = None
+    of_ones: bool = False
+
+
+_ASSUMED: ContextVar[AssumedUnit | None] = ContextVar("assumed unit of length", default=None)
 
 #: SI prefixes: symbol, word, power of ten.
 _PREFIXES = (
@@ -124,14 +141,19 @@ def unstated_unit(sizes: Iterable[float], silent: str) -> str:
     It is the one of `assume_unit`; else "px" where all sizes are 1, which is what a file without sizes has, and
     `silent`, the format's own, where they are not.
     """
-    return _ASSUMED.get() or ("px" if all(size == 1 for size in sizes) else silent)
+    assumed, ones = _ASSUMED.get(), all(size == 1 for size in sizes)
+    if assumed is None or assumed.unit is None:
+        return "px" if ones else silent
+    assumed.of_ones |= ones
+    return assumed.unit
 
 
 @contextlib.contextmanager
-def assume_unit(unit: str | None) -> Iterator[None]:
+def assume_unit(unit: str | None) -> Iterator[AssumedUnit]:
     """Within the block, take the lengths of files that name no unit to be in `unit` (None: as outside the block)."""
-    token = _ASSUMED.set(unit or _ASSUMED.get())
+    assumed = (_ASSUMED.get() if unit is None else None) or AssumedUnit(unit)
+    token = _ASSUMED.set(assumed)
     try:
-        yield
+        yield assumed
     finally:
         _ASSUMED.reset(token)

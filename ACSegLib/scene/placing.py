@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.placement import note_of_assumed_spacing
 from ACSegLib.scene import grid
 from ACSegLib.scene.read import chosen_segments, label_layers, voxel_shift
 
@@ -83,11 +84,7 @@ def spacing_notes(volume_node: Any) -> list[str]:
     """Say that the voxel size is the one that Slicer assumes where a file states none."""
     if volume_node.GetSpacing() != (1.0, 1.0, 1.0) or volume_node.GetAttribute(grid.UNIT_ATTRIBUTE):
         return []
-    name, unit = volume_node.GetName(), grid.length_unit(volume_node)
-    return [
-        f"the volume {name!r} has a spacing of 1 {unit}, as Slicer gives it where a file states none; unless it is "
-        "right, set the right one in the module Volumes, and measure again."
-    ]
+    return [note_of_assumed_spacing(grid.length_unit(volume_node))]
 
 
 def _corners(place: grid.Grid) -> np.ndarray:

@@ -354,8 +354,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "are LAC."
         ),
         _(
-            "the volume {0} has a spacing of 1 {1}, as Slicer gives it where a file states none; unless it is right, "
-            "set the right one in the module Volumes, and measure again."
+            "the volume has a spacing of 1 {0}, as Slicer gives it where a file states none; unless it is right, set "
+            "the right one in the module Volumes, and repeat this."
         ),
         _(
             "the volume {0} is under a transform that {1}; sizes are measured without it. Harden it in the module "

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import nrrd
 import numpy as np
 import pytest
 from cli_standin import FOLDER, ROOT, check_progress, run_script, shown, slicer_command_line
@@ -234,6 +235,20 @@ def test_measure_runs_with_plain_python(tmp_path, measured):
     values = dict(zip(header, row, strict=True))
     assert float(values["volume"]) == pytest.approx(ball().sum() * 0.03**3, rel=1e-6)
     assert float(values["lac_mean"]) == pytest.approx(0.6, rel=1e-6)
+
+
+@pytest.mark.parametrize(("spacing", "units", "told"), [(1, (), True), (30, (), False), (1, ("mm",) * 3, False)])
+def test_a_spacing_that_slicer_assumes_is_told(spacing, units, told, tmp_path, capsys):
+    from ACSegLib.commands.cli import main
+
+    nrrd.write(
+        str(tmp_path / "labels.nrrd"),
+        ball(),
+        {"space": "LPS", "space directions": np.eye(3) * spacing} | ({"space units": list(units)} if units else {}),
+    )
+    line = ["--output", str(tmp_path / "table.csv"), "--no-cells", "--no-thin-parts", str(tmp_path / "labels.nrrd")]
+    assert main("ACSegMeasure", line) == 0
+    assert ("note: the volume has a spacing of 1 mm" in capsys.readouterr().out) == told
 
 
 def test_a_module_describes_itself(capsys):
