@@ -19,6 +19,7 @@ from ACSegLib.files.names import (
     TIFF_ENDINGS,
     as_file_name,
     is_image_name,
+    is_zarr_folder_name,
     unfit_for_windows,
 )
 
@@ -100,7 +101,7 @@ class Folder:
                 continue
             if not item.is_dir():
                 yield path, _kind(path.name), item.stat().st_size if item.is_file() else 0
-            elif item.name.lower().endswith(".zarr"):
+            elif is_zarr_folder_name(item.name):
                 yield path, _kind(path.name), 0
             elif depth < _MAX_DEPTH:
                 yield path, "", 0

@@ -21,6 +21,7 @@ from ACSegLib.app.requests import OpenRequest
 from ACSegLib.app.server import create_application
 from ACSegLib.app.session import Session
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.names import is_zarr_folder_name
 
 _HOST = "127.0.0.1"
 #: Seconds between two looks whether the user has pressed Ctrl-C.
@@ -161,7 +162,7 @@ def _root(start: Start) -> Path:
 
 def _is_plain_folder(path: Path) -> bool:
     """Whether a path is a folder of files, and not an image that is a folder (OME-Zarr)."""
-    return path.is_dir() and not path.name.lower().endswith(".zarr")
+    return path.is_dir() and not is_zarr_folder_name(path)
 
 
 def _first(start: Start, folder: Folder) -> OpenRequest | None:

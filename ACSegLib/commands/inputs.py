@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, is_image_name, stem
+from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, is_image_name, is_zarr_folder_name, stem
 
 #: A folder of TIFF files is looked at no further when this many of them are single slices.
 _SLICES_TO_BELIEVE = 5
@@ -25,7 +25,7 @@ def find_files(paths: Sequence[str]) -> list[str]:
         entry = Path(path)
         if not entry.exists():
             raise FileError(f"{path}: there is no such file or folder; check the name.")
-        if entry.is_file() or entry.name.lower().endswith(".zarr"):
+        if entry.is_file() or is_zarr_folder_name(entry):
             files.append(str(path))
             continue
         inside = sorted(str(p) for p in entry.iterdir() if is_image_name(p.name))

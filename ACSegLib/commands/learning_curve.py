@@ -37,7 +37,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
-from ACSegLib.files.names import stem
+from ACSegLib.files.names import is_zarr_folder_name, stem
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, Row, to_json
 
@@ -351,15 +351,13 @@ def _unlabelled(path: str) -> dict[str, str]:
     root = Path(path)
     if not root.is_dir():
         return dict.fromkeys(find_files([path]), "")
-    inside = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and not _is_zarr(folder)}
+    inside = {
+        folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and not is_zarr_folder_name(folder)
+    }
     images = {file: name for name, folder in inside.items() for file in find_files([str(folder)])}
-    if any(p.is_file() or _is_zarr(p) for p in root.iterdir()) or not images:
+    if any(p.is_file() or is_zarr_folder_name(p) for p in root.iterdir()) or not images:
         images |= dict.fromkeys(find_files([path]), "")
     return images
-
-
-def _is_zarr(path: Path) -> bool:
-    return path.suffix.lower() == ".zarr"
 
 
 def _volumes_of(model: Path) -> tuple[int, str]:

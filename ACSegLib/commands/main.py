@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -163,13 +163,8 @@ class _Display:
         shown_at, shown_fraction, shown_message = self._last
         news = message != shown_message or fraction >= shown_fraction + 0.1 or now > shown_at + 15
         if not self._quiet and news and now > shown_at + self._PAUSE:
-            try:
+            with _reader_may_leave(sys.stderr):  # as in `acseg fill ... 2>&1 | head`: the work goes on
                 print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
-            except OSError as error:  # as in `acseg fill ... 2>&1 | head`: the work goes on without a reader
-                if not is_broken_pipe(error):
-                    raise
-                self._quiet = True
-                _write_nowhere(sys.stderr)
             self._last = (now, fraction, message)
 
     def close(self) -> None:
@@ -232,12 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limited_threads(namespace.threads):
             return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
-        try:
+        with _reader_may_leave(sys.stdout):
             sys.stdout.flush()
-        except OSError as error:
-            if not is_broken_pipe(error):
-                raise
-            _write_nowhere(sys.stdout)
         return int(stop.code or 0)
     except (Cancelled, KeyboardInterrupt) as stop:
         return _fail(explain_cancel(stop), EXIT_CANCELLED)
@@ -308,6 +299,17 @@ def _report_failure(report: RunReport, namespace: argparse.Namespace, reason: st
         write_json(content, namespace.json)
 
 
+@contextlib.contextmanager
+def _reader_may_leave(stream: TextIO) -> Iterator[None]:
+    """Let the block write to a stream that nobody may read any more; then nothing more is written to it."""
+    try:
+        yield
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
+        _write_nowhere(stream)
+
+
 def _write_nowhere(stream: TextIO) -> None:
     """Let nothing more be written to a pipe that nobody reads, not even by Python at its end."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
@@ -315,12 +317,8 @@ def _write_nowhere(stream: TextIO) -> None:
 
 
 def _fail(sentence: str, code: int) -> int:
-    try:
+    with _reader_may_leave(sys.stderr):
         print(printable(f"acseg: {sentence}"), file=sys.stderr, flush=True)
-    except OSError as error:
-        if not is_broken_pipe(error):
-            raise
-        _write_nowhere(sys.stderr)
     return code
 
 

@@ -20,7 +20,7 @@ from ACSegLib.commands.inputs import find_files, is_one_image
 from ACSegLib.commands.options import describe_options
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import require_writable_folder
-from ACSegLib.files.names import stem
+from ACSegLib.files.names import is_zarr_folder_name, stem
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _place_of(path: str) -> str:
 
 def names_folder(path: str) -> bool:
     """Whether a person means a folder: one that is there (OME-Zarr aside), or a name that ends as a folder's."""
-    return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not path.lower().endswith(".zarr"))
+    return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not is_zarr_folder_name(path))
 
 
 def require_folder_name(path: str) -> None:
@@ -174,7 +174,7 @@ def _sources(path: str) -> list[_Source]:
     if not os.path.exists(path):
         return []
     folder = os.path.isdir(path)
-    if folder and not (path.lower().rstrip("/" + os.sep).endswith(".zarr") or _in_zarr(path) or is_one_image(path)):
+    if folder and not (is_zarr_folder_name(path) or _in_zarr(path) or is_one_image(path)):
         try:
             return [source for file in find_files([path]) for source in _sources(file)]
         except FileError:  # it holds no image: what it is good for, the command will say
@@ -235,7 +235,7 @@ def _require_no_folder(output: Output) -> None:
         if output.path.endswith(("/", os.sep)):
             raise InputError(f"{output.option} {output.path} is the name of a folder; name a file.")
         return
-    if not output.path.lower().rstrip("/" + os.sep).endswith(".zarr"):
+    if not is_zarr_folder_name(output.path):
         raise InputError(f"{output.option} {output.path} is a folder; name a file in it.")
     if extra := _not_of_acseg(Path(output.path)):
         raise InputError(
@@ -264,4 +264,4 @@ def _not_of_acseg(folder: Path) -> str:
 
 def _in_zarr(path: str) -> bool:
     """Whether a folder lies in a Zarr, and is no folder of files."""
-    return any(parent.name.lower().endswith(".zarr") for parent in Path(os.path.realpath(path)).parents)
+    return any(is_zarr_folder_name(parent) for parent in Path(os.path.realpath(path)).parents)

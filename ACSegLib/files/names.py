@@ -18,6 +18,7 @@ IMAGE_ENDINGS = (
     ".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".he5", ".ims", ".am",
     ".mrc", ".rec", ".map", ".st", ".mrc.gz", ".rec.gz", ".map.gz", ".npy",
 )  # fmt: skip
+_ZARR_FOLDER = ".zarr"
 #: Endings of the files of which each is one slice of an image.
 TIFF_ENDINGS, PICTURE_ENDINGS = (".tif", ".tiff"), (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
 DICOM_ENDINGS = (".dcm", ".ima")
@@ -54,6 +55,11 @@ def path_from(path: str | os.PathLike[str], folder: str | os.PathLike[str] | Non
 def is_image_name(name: str) -> bool:
     """Whether a name has an ending of images; files whose names begin with a point are hidden."""
     return name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")
+
+
+def is_zarr_folder_name(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has the ending of Zarr's folders (OME-Zarr among them), each of which is one image."""
+    return Path(path).name.lower().endswith(_ZARR_FOLDER)
 
 
 def stem(path: str | os.PathLike[str]) -> str:
