@@ -154,6 +154,8 @@ class UncertaintyOverlay:
             for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
                 if layers.GetForegroundVolumeID() == node.GetID():
                     foreground, opacity = self._before.get(layers.GetID(), (None, 0.0))
+                    if foreground is not None and slicer.mrmlScene.GetNodeByID(foreground) is None:
+                        foreground, opacity = None, 0.0  # gone meanwhile: the overlay of another editor, say
                     layers.SetForegroundVolumeID(foreground)
                     layers.SetForegroundOpacity(opacity)
             self._effect.setNodeReference(self.ROLE, None)

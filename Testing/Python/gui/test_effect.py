@@ -241,6 +241,24 @@ def test_uncertainty_overlay(desk):
     assert desk.effect.overlay.node is None
 
 
+def test_overlays_of_two_editors_leave_no_volume_that_is_gone(desk, scene):
+    from ACSegPanels.views import UncertaintyOverlay
+    from standin.effecthost import Host
+
+    from ACSegLib.scene import volume_from_node
+
+    place, shown = volume_from_node(desk.volume).geometry, np.zeros(ball().shape, np.uint8)
+    hosts = [Host(desk.host.name, scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")) for _ in range(2)]
+    first, second = (UncertaintyOverlay(host) for host in hosts)
+    first.show(shown, desk.volume, place)
+    second.show(shown, desk.volume, place)
+    first.hide()
+    second.hide()
+    layers = scene.GetFirstNodeByName("RedComposite")
+    assert layers.GetForegroundVolumeID() is None
+    assert layers.GetForegroundOpacity() == 0
+
+
 def test_the_overlay_has_the_colour_of_no_segment(desk):
     from ACSegPanels.label import STARTING_SEGMENTS
 
