@@ -8,11 +8,13 @@ Examples:
   acseg convert tomogram.rec tomogram.nrrd
   acseg convert scan.tif scan.nii.gz --voxel-size 30,30,30 --unit nm
   acseg convert project.h5 raw.nrrd --dataset exported/raw --crop 0 200 0 200 50 150
+  acseg convert fiji.tif labels.seg.nrrd --names 1=cytoplasm 2=bead
   acseg convert results/ for-fiji/ --ending .tif                  (all files of a folder)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +65,12 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         default="auto", help="read the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
     )
 
+    names: list[str] = option(
+        default=[],
+        help="names of segments by their values, such as 1=cytoplasm 2=bead; the file is then read as labels",
+        metavar="VALUE=NAME",
+    )
+
     @property
     def labels_dataset(self) -> str | None:
         """Data set where the file holds labels: the same option."""
@@ -87,6 +95,9 @@ def run(options: Options, progress: Progress) -> Results | FolderResults[Results
     check_opening(options)
     if options.crop and len(options.crop) != 6:
         raise InputError(f"--crop must be six whole numbers (I0 I1 J0 J1 K0 K1), not {options.crop}.")
+    if options.names:
+        _names_by_value(options.names)
+        options = replace(options, kind="labels")
     if is_folder_of_images(options.file):
         return _convert_folder(options, progress)
     if options.ending:
@@ -114,7 +125,7 @@ def _convert_file(options: Options, progress: Progress) -> Results:
     labels = options.kind == "labels" or (options.kind == "auto" and _holds_labels(options))
     content: Volume | Segmentation
     if labels:
-        content = open_labels(options.file, options)
+        content = _named(open_labels(options.file, options), _names_by_value(options.names))
     else:
         content = open_image(options.file, options, level=options.level, lazy_from=0)
     if options.crop:
@@ -147,6 +158,33 @@ def _describe_file(results: Results) -> str:
     unit = "unknown unit" if results.unit == "px" else results.unit
     lines = [f"{path}: {kind}, {size} voxels (x, y, z), voxel size {spacing} {unit}"]
     return "\n".join(lines + [f"note: {note}" for note in results.warnings])
+
+
+def _names_by_value(texts: Sequence[str]) -> dict[int, str]:
+    """Read names such as ``1=cytoplasm``.
+
+    Raises
+    ------
+    InputError
+        If a text is not such a name, or two of them have one value or name.
+    """
+    names: dict[int, str] = {}
+    for text in texts:
+        value, _, name = text.partition("=")
+        if not (value.strip().isdecimal() and int(value) and name.strip()):
+            raise InputError(f"--names {text!r} is not VALUE=NAME, such as 1=cytoplasm.")
+        if int(value) in names or name.strip() in names.values():
+            raise InputError(f"--names {text!r}: its value or its name is given twice.")
+        names[int(value)] = name.strip()
+    return names
+
+
+def _named(labels: Segmentation, names: Mapping[int, str]) -> Segmentation:
+    """Give segments names by their values; a file need not hold all of them."""
+    if names and labels.overlapping:
+        raise InputError(f"--names: the segments of {labels.name!r} overlap, so that values do not tell them apart.")
+    rows = [replace(row, name=names.get(row.value, row.name)) for row in labels.segments]
+    return replace(labels, segments=rows)
 
 
 def cropped(content: Volume | Segmentation, region: list[int]) -> Any:

@@ -207,6 +207,11 @@ def test_convert_keeps_names_and_colours_of_labels(bare: Path) -> None:
     assert main(["convert", "cell.seg.nrrd", "cell.nii.gz", "--quiet"]) == 0
     converted = open_segmentation("cell.nii.gz")
     assert [(s.name, s.colour) for s in converted.segments] == [("cytoplasm", (0.0, 1.0, 0.0))]
+    assert main(["convert", "dense.tif", "named.seg.nrrd", "--names", "1=cell body", "7=bead", "--quiet"]) == 0
+    assert [(s.name, s.value) for s in open_segmentation("named.seg.nrrd").segments] == [("cell body", 1)]
+    for wrong in ("cell", "0=cell", "1=", "1=a 1=b", "1=a 2=a"):
+        assert main(["convert", "dense.tif", "odd.seg.nrrd", "--quiet", "--names", *wrong.split()]) == 2
+    assert not Path("odd.seg.nrrd").exists()
     assert main(["convert", "dense.tif", "dense.seg.nrrd", "--as", "labels", "--quiet"]) == 0
     assert np.array_equal(open_segmentation("dense.seg.nrrd").labels > 0, ball())
     assert main(["convert", "image.tif", "image.seg.nrrd", "--as", "labels", "--quiet"]) == 2
