@@ -34,6 +34,12 @@ def test_panoptic_quality_follows_kirillov_2019():
     assert found.recognition_quality == pytest.approx(2 / 3)
     assert found.false_positives == [3]
     assert found.false_negatives == [3]
+    assert (found.merging, found.split) == ([], [])
+
+
+@pytest.mark.parametrize(("stop", "matches"), [(20, 1), (21, 1), (23, 0)])
+def test_cells_match_from_an_iou_of_one_half(stop, matches):
+    assert len(match_instances(row_of_cells((0, 11)), row_of_cells((0, stop))).matches) == matches
 
 
 def test_merged_and_split_cells_are_counted():
@@ -44,7 +50,7 @@ def test_merged_and_split_cells_are_counted():
     assert found.split == [3]
 
 
-def test_cells_in_the_ignored_region_are_no_false_positives():
+def test_cells_in_the_ignored_region_are_no_errors():
     truth = row_of_cells((0, 10))
     result = row_of_cells((0, 10), (20, 30))
     ignore = np.zeros_like(truth)
@@ -52,6 +58,8 @@ def test_cells_in_the_ignored_region_are_no_false_positives():
     assert match_instances(result, truth).false_positives == [2]
     assert match_instances(result, truth, ignore=ignore).false_positives == []
     assert match_instances(result, truth, ignore=ignore).panoptic_quality == 1.0
+    assert match_instances(truth, result).false_negatives == [2]
+    assert match_instances(truth, result, ignore=ignore).false_negatives == []
 
 
 def test_matching_without_cells_is_undefined_or_all_missed():

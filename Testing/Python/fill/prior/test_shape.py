@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.fill.constants import MAX_DISTANCE
-from ACSegLib.fill.prior.shape import ShapePrior, signed_distance
+from ACSegLib.fill.prior.shape import NearestOutlines, ShapePrior, signed_distance
 
 
 def disc(radius: float, size: int = 81) -> np.ndarray:
@@ -81,3 +81,40 @@ def test_after_an_edit_only_changed_slices_are_computed_and_the_gap_stays() -> N
     assert edited.distances[0] is prior.distances[0]
     assert np.array_equal(edited.distances[10][0] > 0, disc(5))
     assert (edited.gap, sorted(prior.distances)) == (prior.gap, [0, 10, 20])
+
+
+def test_the_outline_of_an_absent_group_has_closed_half_way() -> None:
+    classes, _ = cone()
+    classes[20] = 0
+    prior = ShapePrior.of_slices([[1]], classes, (1.0, 1.0, 1.0), [0, 10, 20])
+    assert (prior.distances[20] == -5).all()
+
+
+def test_a_part_of_the_volume_has_the_outlines_of_the_whole() -> None:
+    _, prior = cone()
+    rows, columns = slice(20, 60), slice(10, 80)
+    part = prior.cropped([10, 20], 10, rows, columns)
+    assert part.size == (40, 70)
+    assert np.array_equal(part.planes([4, 10]), prior.planes([14, 20])[:, :, rows, columns])
+
+
+def test_compared_outlines_are_interpolated_and_close_half_way_where_they_are_absent() -> None:
+    """Two groups on slices 0 and 4: one grows, the other is on the first slice alone."""
+    distances = {0: np.array([2.0, 2.0]), 4: np.array([6.0, -6.0])}
+    outlines = NearestOutlines(
+        [[1], [2]], (1, 1), (1.0, 1.0, 1.0), np.float32(4), {k: d[:, None, None] for k, d in distances.items()}
+    )
+    wanted = {0: (2, 2), 1: (3, 0), 2: (4, -2), 3: (5, -4)}
+    assert np.allclose(outlines.planes(list(wanted))[:, :, 0, 0], list(wanted.values()))
+    assert outlines.planes([7])[0, 0, 0, 0] == 6, "beyond the last slice an outline counts undiminished"
+    turned = NearestOutlines(
+        outlines.groups, (1, 1), outlines.spacing, outlines.gap, {4 - k: d for k, d in outlines.distances.items()}
+    )
+    assert np.array_equal(turned.planes([3, 1]), outlines.planes([1, 3]))
+
+
+def test_what_neither_slice_shows_is_farther_away_than_anything() -> None:
+    absent = NearestOutlines(
+        [[1]], (1, 1), (1.0, 1.0, 1.0), np.float32(4), dict.fromkeys((0, 4), np.full((1, 1, 1), -3))
+    )
+    assert absent.planes([2])[0, 0, 0, 0] == -2 * MAX_DISTANCE
