@@ -116,6 +116,22 @@ def test_seeds_after_an_edit_are_those_of_a_fresh_start(options: SeedOptions, ed
     assert (fresh.slices, fresh.warnings, fresh.checksums) == (after.slices, after.warnings, after.checksums)
 
 
+def test_seeds_after_a_slice_of_another_axis_or_a_new_overlap_are_those_of_a_fresh_start() -> None:
+    rows = [Segment("cell", 1), Segment("nucleus", 2)]
+    cell, across = labelled_on(ball(), k=[10, 20, 30]), labelled_on(ball(), k=[10, 20, 30], i=[20])
+    beside = np.zeros(cell.shape, bool)
+    beside[20, :4, :4] = True
+    inside = beside.copy()
+    inside[20, 18:22, 18:22] = True
+    options = SeedOptions(axis="all")
+    before = collect_seeds(Segmentation.from_masks([cell, beside], rows, Geometry()), options)
+    for masks in ([across, beside], [cell, inside]):
+        labels = Segmentation.from_masks(masks, rows, Geometry())
+        fresh, after = collect_seeds(labels, options), collect_seeds(labels, options, before)
+        assert (fresh.table, fresh.slices) == (after.table, after.slices) != (before.table, before.slices)
+        assert np.array_equal(fresh.classes, after.classes)
+
+
 def test_large_label_values_are_read_by_rank() -> None:
     array = labelled_on(ball(), k=[10, 30]).astype(np.uint32) * 1_500_000_000
     array[10, 20, 20] = 4_000_000_000
