@@ -24,6 +24,7 @@ from ACSegLib.version import __version__
 
 if TYPE_CHECKING:
     from ACSegLib import api
+    from ACSegLib.api import Table as Table
     from ACSegLib.api import compare as compare
     from ACSegLib.api import correct as correct
     from ACSegLib.api import open as open
@@ -51,6 +52,7 @@ __all__ = [
     "Progress",
     "Segment",
     "Segmentation",
+    "Table",
     "Volume",
     "__version__",
     "compare",
@@ -64,8 +66,8 @@ __all__ = [
     "train",
 ]
 
-#: Functions of `ACSegLib.api`.
-_FUNCTIONS = ("compare", "correct", "open", "predict", "refill", "save", "split", "train")
+#: Functions of `ACSegLib.api`, and the class of what they measure.
+_FUNCTIONS = ("Table", "compare", "correct", "open", "predict", "refill", "save", "split", "train")
 #: Classes of `ACSegLib.volume`.
 _CLASSES = ("Geometry", "Segment", "Segmentation", "Volume")
 #: Where these are, and packages that can be called like one of the functions (`ACSegLib.callable_module`).

@@ -30,6 +30,11 @@ def test_the_data_classes_are_those_of_their_module(name):
     assert name in dir(acseg)
 
 
+def test_the_class_of_tables_is_offered():
+    assert acseg.Table is acseg.api.Table
+    assert "Table" in dir(acseg)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_offered_with_documentation(name):
     function = getattr(acseg, name)
