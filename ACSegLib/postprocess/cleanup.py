@@ -14,9 +14,10 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ACSegLib.components import require_connectivity
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.postprocess.components import RANKS, Amount
+from ACSegLib.postprocess.components import Amount
 from ACSegLib.postprocess.rules import (
     FillHoles,
     Labelling,
@@ -82,8 +83,7 @@ def clean(
         For an unknown segment, a size that is not positive, or a `keep` of another shape.
     """
     progress = progress or Progress()
-    if connectivity not in RANKS:
-        raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
+    require_connectivity(connectivity)
     if smooth is not None and not 0 <= smooth <= MAX_SMOOTHING:
         raise InputError(f"smooth must be 0 to {MAX_SMOOTHING:.0f} voxels, not {smooth!r}.")
     if keep is not None:

@@ -14,9 +14,6 @@ from ACSegLib.volume import label_boxes
 #: A size in voxels (1 or more), or a fraction (below 1) of something that the user of the size names.
 Amount = float
 
-#: Neighbours that make a component, and what scipy calls them.
-RANKS = {6: 1, 18: 2, 26: 3}
-
 
 def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]:
     """Component number of each voxel (0 outside the mask), and the size of each; sizes[0] is 0."""
