@@ -106,7 +106,7 @@ class Geometry:
         return replace(self, origin=tuple(origin))
 
     def in_unit(self, unit: str) -> Geometry:
-        """Same grid with lengths expressed in another unit; "px" has no size and cannot be converted."""
+        """Same grid with lengths expressed in another unit; InputError for "px", which has no size."""
         if unit == self.unit:
             return self
         if "px" in (unit, self.unit):

@@ -123,6 +123,11 @@ def resample_segmentation(
     interpolation : str
         "nearest", or "linear": each label is interpolated and the strongest wins, which keeps borders smooth where
         the new grid is finer.
+
+    Raises
+    ------
+    InputError
+        If the interpolation is neither of the two.
     """
     if interpolation not in ("nearest", "linear"):
         raise InputError(f"interpolation must be 'nearest' or 'linear', not {interpolation!r}.")

@@ -142,7 +142,13 @@ def bland_altman(first: Sequence[float | None], second: Sequence[float | None], 
 
 
 def correct_p_values(values: Sequence[float], method: str = "holm") -> list[float]:
-    """Correct p values for their number; undefined ones stay undefined and do not count."""
+    """Correct p values for their number; undefined ones stay undefined and do not count.
+
+    Raises
+    ------
+    InputError
+        If the method is not one of `CORRECTIONS`.
+    """
     if method not in CORRECTIONS:
         raise InputError(f"the correction must be one of {', '.join(CORRECTIONS)}, not {method!r}.")
     array = np.array(values, float)
@@ -182,6 +188,11 @@ def compare_groups(
         The first row is of all groups (Welch's ANOVA and Kruskal-Wallis; with two groups it is left out), then one row
         per pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval. The ANOVA's p is
         NaN where the cells of a group are all alike.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups, one of them has too few cells, or the correction is none.
     """
     clean = {name: _defined(values) for name, values in groups.items()}
     small = [name for name, values in clean.items() if len(values) < minimum]

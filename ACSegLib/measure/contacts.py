@@ -45,6 +45,11 @@ def contact_areas(
     dict of int to float
         Label to area in the square of the unit; labels without contact are left out. With a gap, surface between two
         near neighbours counts for both.
+
+    Raises
+    ------
+    InputError
+        If the gap is negative, or the voxels are too uneven for their surface to be measured.
     """
     mask = as_mask(mask)
     if gap < 0:

@@ -81,6 +81,11 @@ def match_instances(
     Returns
     -------
     InstanceMatching
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or the threshold is out of range.
     """
     if result.shape != truth.shape:
         raise InputError(f"result and reference must have the same shape, not {result.shape} and {truth.shape}.")

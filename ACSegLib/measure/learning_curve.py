@@ -64,6 +64,11 @@ class LearningCurve:
         -------
         estimate, low, high : float
             0 or more; `high` may be infinite. All infinite if the curve never rises.
+
+        Raises
+        ------
+        InputError
+            If the target is not between 0 and 1.
         """
         if not 0 < target < 1:
             raise InputError(f"the target score must lie between 0 and 1, not {target}.")
@@ -165,6 +170,11 @@ def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
     -------
     ndarray of float64
         26 values; compare them with `novelty`.
+
+    Raises
+    ------
+    InputError
+        If the volume holds no finite value.
     """
     from scipy import ndimage
 
@@ -193,6 +203,11 @@ def disagreement(predictions: Sequence[np.ndarray]) -> float:
     ----------
     predictions : sequence of ndarray, shape (k, j, i)
         Non-zero inside; from networks trained on different subsets, for example. At least two.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two predictions.
     """
     if len(predictions) < 2:
         raise InputError("disagreement needs two predictions of a volume or more.")

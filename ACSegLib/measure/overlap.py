@@ -46,7 +46,19 @@ _LISTED = 3
 
 
 def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
-    """Voxels in result, in truth, and in both, outside `ignore`; counted plane by plane."""
+    """Count voxels in result, in truth, and in both, plane by plane.
+
+    Parameters
+    ----------
+    result, truth : ndarray of bool, shape (k, j, i)
+    ignore : ndarray, shape (k, j, i), optional
+        Non-zero voxels do not count.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
     if result.shape != truth.shape:
         raise InputError(f"result and reference must have the same shape, not {result.shape} and {truth.shape}.")
     _require_shape(ignore, truth.shape)
@@ -112,6 +124,11 @@ def compare_masks(
     dict of float
         dice, jaccard, precision, recall, relative_volume_error, result_volume, truth_volume, volume_difference (cubic
         unit) and, with `distances`, average_surface_distance, surface_distance_95 (unit) and surface_dice.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or the tolerance is negative.
     """
     result, truth = as_mask(result, "result"), as_mask(truth, "truth")
     tolerance = max(spacing) if tolerance is None else float(tolerance)
@@ -249,6 +266,11 @@ def compare_segmentations(
     list of dict
         One row per segment: "segment", "status" ("both", "absent from result", "absent from truth", "absent from
         both"), "unit", and the values of `compare_masks` as plain floats.
+
+    Raises
+    ------
+    InputError
+        If the grids differ, a segment of `segments` is in neither table, or names leave open what is paired.
     """
     progress = progress or Progress()
     require_same_place(result, truth)
@@ -309,6 +331,11 @@ def compare_cells(
         `match_instances`, and "matched_dice", the mean Dice of the matched pairs (NaN if nothing matches). Then one row
         per cell, "instance" 1 and up: Dice, Jaccard and volumes of a matched pair, of a missed cell, or of a false
         positive one.
+
+    Raises
+    ------
+    InputError
+        If the grids differ, or segments overlap.
     """
     require_same_place(result, truth)
     unit, spacing = _unit_and_spacing(result, truth)

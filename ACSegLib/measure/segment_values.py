@@ -68,6 +68,18 @@ def surface_share(mask: np.ndarray, part: np.ndarray, spacing: Sequence[float]) 
 
     The surface is that of `surface_area`'s default estimator: each crossing of a line counts for the voxel inside.
     The cut between the part and the rest is no surface.
+
+    Parameters
+    ----------
+    mask, part : ndarray, shape (k, j, i)
+        Non-zero inside.
+    spacing : sequence of float
+        Voxel size along (i, j, k).
+
+    Raises
+    ------
+    InputError
+        If the part is not all within the mask.
     """
     mask, part = np.pad(as_mask(mask), 1), np.pad(as_mask(part), 1)
     if np.any(part & ~mask):

@@ -56,6 +56,11 @@ def surface_area(mask: np.ndarray, spacing: Sequence[float], method: str = DEFAU
     -------
     float
         Area in the square of the spacing's unit; 0 for an empty mask.
+
+    Raises
+    ------
+    InputError
+        If there is no such method, or the voxels are too uneven (`line_weights`).
     """
     mask = as_mask(mask)
     step = sampling(spacing)
@@ -90,6 +95,11 @@ def line_weights(step: tuple[float, float, float], reach: int = 1) -> tuple[tupl
     Returns
     -------
     tuple of ((k, j, i) offset, area)
+
+    Raises
+    ------
+    InputError
+        If one side of a voxel is more than `MAX_ANISOTROPY` times as long as another.
     """
     from scipy.spatial import SphericalVoronoi
 

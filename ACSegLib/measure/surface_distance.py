@@ -101,6 +101,11 @@ def surface_distances(
     -------
     SurfaceDistances
         In the unit of `spacing`.
+
+    Raises
+    ------
+    InputError
+        If `surface` is none of these, or the spacing is not three positive numbers.
     """
     from scipy.spatial import cKDTree
 

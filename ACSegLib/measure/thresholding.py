@@ -87,6 +87,11 @@ def threshold_segmentation(
     -------
     Segmentation
         One segment, "cytoplasm"; with "watershed" one per cell, "cell 1" being the largest.
+
+    Raises
+    ------
+    InputError
+        If a setting is none of its choices.
     """
     settings, progress = settings or ThresholdSettings(), progress or Progress()
     if settings.method not in METHODS:
@@ -257,6 +262,11 @@ def prompted_slice(
     -------
     Segmentation
         "cytoplasm" in that slice, nothing elsewhere. Compare it there: ignore all other slices.
+
+    Raises
+    ------
+    InputError
+        If slice or box lie outside of the volume, or the model gives a mask of another shape.
     """
     number = _axis_number(axis)
     size = volume.shape[number]

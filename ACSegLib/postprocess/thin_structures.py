@@ -75,6 +75,11 @@ def thinner_than(
     Returns
     -------
     ndarray of bool, shape (k, j, i)
+
+    Raises
+    ------
+    InputError
+        If the radius is not a positive number.
     """
     mask = as_mask(mask)
     step = sampling(spacing)

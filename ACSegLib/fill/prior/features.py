@@ -23,8 +23,9 @@ FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
 
 #: Planes on either side of a slab that its smoothing needs.
 _HALO = 3
-#: Voxels that tell the range of intensities, about.
+#: Voxels that tell the range of intensities, about; classes that widen it, voxels of each, and fewest that tell. Bound.
 _SAMPLE_VOXELS = 4_000_000
+_MAX_CLASSES, _VOXELS_OF_CLASS, _MIN_VOXELS_OF_CLASS = 64, 200_000, 8
 
 
 def half_kernel(sigma: float) -> np.ndarray:
@@ -66,11 +67,11 @@ def intensity_range(
         raise InputError("the image holds no finite value.")
     low, high = np.percentile(sample, IMAGE_PERCENTILES)
     if classes is not None:
-        for value in np.unique(classes[classes > 0])[:64]:
+        for value in np.unique(classes[classes > 0])[:_MAX_CLASSES]:
             where = classes == value if outside is None else (classes == value) & ~outside
-            labelled = image[where][:200_000].astype(np.float32)
+            labelled = image[where][:_VOXELS_OF_CLASS].astype(np.float32)
             labelled = labelled[np.isfinite(labelled)]
-            if labelled.size >= 8:
+            if labelled.size >= _MIN_VOXELS_OF_CLASS:
                 a, b = np.percentile(labelled, CLASS_PERCENTILES)
                 low, high = min(low, a), max(high, b)
     if not high > low:
