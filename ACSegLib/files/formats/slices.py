@@ -114,6 +114,8 @@ def _plane(file: Path) -> np.ndarray:
 
             with Image.open(file) as image:
                 plane = _unstretched(image)
+    except (ImportError, MemoryError):  # the file is as it should be
+        raise
     except Exception as error:  # libraries raise anything at all on damaged files
         raise FileError(f"{file}: this slice cannot be read ({error}); copy it again from its source.") from error
     if plane.ndim == 3 and plane.shape[-1] in (2, 3, 4):

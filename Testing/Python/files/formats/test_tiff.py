@@ -337,15 +337,20 @@ def test_a_voxel_size_set_in_another_program_wins(tmp_path):
     assert found.segments == labels().segments
 
 
-def test_a_compression_that_tifffile_cannot_read_alone_names_the_package_for_it(tmp_path):
+@pytest.mark.parametrize("name", ["stack.tif", "slices"])
+def test_a_compression_that_tifffile_cannot_read_alone_names_the_package_for_it(name, tmp_path):
     """Not a damaged file: Slicer has no imagecodecs before ACSeg installs it, and Fiji writes LZW."""
-    tifffile.imwrite(tmp_path / "a.tif", numbers("u1", (5, 16, 16)), compression="jpeg")
+    planes = numbers("u1", (5, 16, 16))
+    tifffile.imwrite(tmp_path / "stack.tif", planes, compression="jpeg")
+    (tmp_path / "slices").mkdir()
+    for n, plane in enumerate(planes):
+        tifffile.imwrite(tmp_path / "slices" / f"{n}.tif", plane, compression="jpeg")
     code = (
         "import sys; sys.modules['imagecodecs'] = None\n"
         "from ACSegLib.files import open_volume\n"
         "try: open_volume(sys.argv[1])\n"
         "except ImportError as error: print(error.name)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]
+    command = [sys.executable, "-c", code, str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["imagecodecs"]
