@@ -119,7 +119,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "output", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None},
+        {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None, "picture": None},
         region="region",
     ),
     "ACSegCorrect": CliModule(

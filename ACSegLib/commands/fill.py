@@ -9,7 +9,7 @@ Examples:
   acseg fill tomogram.rec sparse.seg.nrrd -o cell.seg.nrrd
   acseg fill tomogram.mrc sparse.tif -o cell.seg.nrrd --axis z --slices 10:70:20
   acseg fill tomograms/ sparse/ -o filled/ --skip-existing        (folders, paired by name)
-  acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --suggest 3
+  acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --picture cell.png
   acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --background background
   acseg fill tomogram.nrrd dab.seg.nrrd -o cell.seg.nrrd --box 40 90 35 88 20 71
 """
@@ -109,6 +109,12 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     uncertainty: str | None = option(
         path="out", endings="image", default=None, help="also write the uncertainty, from 0 (certain) to 255"
     )
+    picture: str | None = option(
+        path="out",
+        endings=(".png",),
+        default=None,
+        help="also write a picture of some slices, labelled and filled ones, with the uncertainty (.png)",
+    )
     suggest: int = option(
         default=FillRequest.suggest, help="how many slices to suggest for labelling next", minimum=0, maximum=100
     )
@@ -204,8 +210,8 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults[Results]
     from ACSegLib.commands.pairs import not_paired, pair_up
     from ACSegLib.files.names import SEGMENTATION_ENDING
 
-    if options.probabilities or options.uncertainty:
-        raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")
+    if options.probabilities or options.uncertainty or options.picture:
+        raise InputError("--probabilities, --uncertainty and --picture need a single image; give one, not a folder.")
     pairs, problems = pair_up([options.image], [options.labels])
     if not pairs:
         raise not_paired("given", list(problems.values()))
@@ -306,6 +312,28 @@ def _places_of_probabilities(labels: Segmentation, options: Options) -> dict[str
     return {segment.id: path for segment, path in zip(rows, paths, strict=True)}
 
 
+def _draw(outcome: FillOutcome, path: str) -> None:
+    """Write a picture of labelled slices and of slices between them; of strokes, of slices through the result."""
+    from ACSegLib.pictures.contact_sheet import comparison_sheet, contact_sheet
+
+    volume, result = outcome.request.volume, outcome.segmentation
+    if not outcome.slices:
+        comparison_sheet(volume, path, {"filled": result})
+        return
+    found = {segment.id for segment in result.segments}
+    sparse = outcome.request.labels  # less what marks background or ignored voxels
+    sparse = replace(sparse, segments=[segment for segment in sparse.segments if segment.id in found])
+    contact_sheet(
+        volume,
+        path,
+        sparse=sparse,
+        result=result,
+        uncertainty=outcome.uncertainty,
+        slices=outcome.slices,
+        suggested=outcome.suggested,
+    )
+
+
 def _write_extras(outcome: FillOutcome, options: Options, places: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """Write uncertainty and probabilities as asked; what was written, and notes."""
     from ACSegLib.files import save_volume
@@ -317,6 +345,9 @@ def _write_extras(outcome: FillOutcome, options: Options, places: dict[str, str]
     if options.uncertainty:
         notes += save_volume(Volume(outcome.uncertainty, geometry, "uncertainty"), options.uncertainty)
         written["uncertainty"] = options.uncertainty
+    if options.picture:
+        _draw(outcome, options.picture)
+        written["picture"] = options.picture
     rows = outcome.request.labels.with_distinct_names().segments
     names = {segment.id: segment.name for segment in rows}
     for key, array in outcome.probabilities.items():

@@ -33,7 +33,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--output {0} is a file, but there are {1} images; name a folder."),
         _("--output {0} is the name of a file, but {1} a folder; name one."),
         _("--output {0} is the name of a file; name a folder, in which each segmentation has the name of its image."),
-        _("--probabilities and --uncertainty need a single image; give one image, not a folder."),
+        _("--probabilities, --uncertainty and --picture need a single image; give one, not a folder."),
         _("--seeds needs a single segmentation; give one, not a folder."),
         _("--size takes one number or three (I J K), not {0}."),
         _("--val-images and --val-labels belong together; give both or neither."),

@@ -84,6 +84,20 @@ def test_a_folder_is_filled_and_what_fails_is_summarised(case: Path, capsys: pyt
     assert (case / "filled" / "a.seg.nrrd").read_text() == "kept"
 
 
+def test_a_picture_shows_slices_of_the_fill(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    matplotlib = pytest.importorskip("matplotlib.image")
+    sizes = []
+    for mode in ("slices", "scribbles"):
+        assert run(case, "--mode", mode, "--gamma", "0.3", "--picture", str(case / f"{mode}.png")) == 0
+        picture = matplotlib.imread(case / f"{mode}.png")
+        colours = picture[..., :3].max(axis=-1) - picture[..., :3].min(axis=-1)
+        assert (colours > 0.3).any()  # the outline; the image itself is grey
+        sizes.append(picture.shape[1])
+    assert sizes[0] > sizes[1]  # labelled slices have columns for their labels and the uncertainty
+    assert run(case, "--picture", str(case / "sheet.jpg")) == 2
+    assert "must end in .png" in capsys.readouterr().err
+
+
 def test_images_without_labels_do_not_stop_the_others(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("images", "sparse"):
         (case / name).mkdir()
