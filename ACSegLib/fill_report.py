@@ -48,6 +48,8 @@ class FillReport:
     estimates : list of SegmentEstimate
         Of each segment that labelled slices show; empty where no labels could be hidden to judge the fill, and where
         the labelled slices are too far apart for many instances.
+    walls : str or None
+        "bright" or "dark" where the outlines run along such walls, so that these are the edges.
     """
 
     axis: str
@@ -69,6 +71,7 @@ class FillReport:
     whole_slices_hidden: bool = False
     changed_slices: list[int] | None = None
     estimates: list[SegmentEstimate] = field(default_factory=list)
+    walls: str | None = None
 
     def __post_init__(self) -> None:
         # another process sends plain values

@@ -45,6 +45,15 @@ CANDIDATES = ((1.0, 3.0), (0.1, 1.0), (0.01, 0.6), (0.1, 3.0))
 #: is a weak prior between near slices is a strong one between distant ones. ``self_tuning.py --few``.
 PLAIN_WALK, MIN_WALK = (0.001, 0.3), 10.0
 
+#: Outlines run along walls if bright sheets there have so much higher a rank than dark ones, or the other way round,
+#: among the other pixels of the labelled slices. Cells between membranes have 0.41 and more, plant cells, which gain
+#: nothing, 0.33, and others 0.17 at most. ``self_tuning.py``.
+MIN_WALL_ADVANTAGE = 0.37
+
+#: Height of walls, in units of the usual one, that counts as one noise level of the image; strength of the prior and
+#: edge scale that take the place of the weak candidate there. ``self_tuning.py``, and with ``--few``.
+WALL_LEVEL, WALL_WALK = 3.0, (0.003, 0.6)
+
 #: Dice by which the weak prior may be worse than the medium one, so that an even weaker one is tried.
 #: ``self_tuning.py --few``.
 MAX_WEAK_LOSS = 0.03

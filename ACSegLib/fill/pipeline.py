@@ -20,6 +20,7 @@ from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.neighbour_search import with_neighbours
 from ACSegLib.fill.prior.samples import as_between_slices, collect_samples
 from ACSegLib.fill.prior.screening import screen
+from ACSegLib.fill.prior.walls import find_walls
 from ACSegLib.fill.prompts.stroke_evidence import StrokeEvidence
 from ACSegLib.fill.prompts.strokes import FirstSegmentation, classes_around_strokes
 from ACSegLib.fill.result import Assembly, FillResult, FillState
@@ -189,7 +190,8 @@ def _learn(
     stages = progress.stages(sample=4, choose=13)
     samples = collect_samples(evidence)
     screening = screen(evidence, samples, progress)
-    evidence = replace(evidence, rivals=screening.rivals(evidence, progress))
+    walls = find_walls(evidence.features, evidence.classes, evidence.cuts, progress)
+    evidence = replace(evidence, rivals=screening.rivals(evidence, progress), walls=walls)
     evidence, samples = with_neighbours(evidence, samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own

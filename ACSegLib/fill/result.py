@@ -164,6 +164,7 @@ class Assembly:
 
     def _report(self, state: FillState, changes: list[int] | None) -> FillReport:
         seeds, context, choice = state.seeds, state.context, state.choice
+        walls = context.evidence.walls
         counts = count_classes(context.evidence.classes, context.evidence.count)
         warnings = [*seeds.warnings, *([context.solver.note] if context.solver.note else [])]
         if state.padding is not None:
@@ -200,6 +201,7 @@ class Assembly:
             whole_slices_hidden=choice.overlap is not None and context.evidence.instances is not None,
             changed_slices=changes,
             estimates=estimates,
+            walls=None if walls is None else "bright" if walls.bright else "dark",
         )
 
 

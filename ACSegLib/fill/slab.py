@@ -105,7 +105,7 @@ class PreparedSlab:
         Its first plane.
     seeds : ndarray of int16, (K, J, I)
     edges : ndarray of float32, (K, J, I)
-        Image whose differences make the weights.
+        Image whose differences make the weights, or height of walls.
     priors : ClassPriors
     ending : ndarray of float32, (K, J, I), or None
         Smoothed image at whose edges the segments end.
@@ -140,7 +140,8 @@ def prepare_slab(
     slab = evidence.features.slab(first, last + 1)
     priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
     ending = slab[1] if evidence.ends_at_edges else None
-    return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors, ending)
+    edges = evidence.walls.heights(evidence.features, first, last + 1) if evidence.walls else slab[0]
+    return PreparedSlab(first, seeds, np.ascontiguousarray(edges), priors, ending)
 
 
 def solve_prepared(
@@ -148,7 +149,9 @@ def solve_prepared(
 ) -> SlabResult:
     """Solve a prepared slab with the settings of the context. The caller finishes it."""
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
-    problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
+    problem = SlabProblem(
+        slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights, evidence.walls is not None
+    )
     if evidence.whole_slices:
         rules = WALK.rules(gamma, evidence.usual_gap, evidence.usual_areas)
     else:

@@ -18,6 +18,7 @@ from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.features import ImageFeatures, intensity_range, prepare
 from ACSegLib.fill.prior.neighbours import KnownPlanes, Neighbours, share_among_rivals
 from ACSegLib.fill.prior.shape import NearestOutlines, ShapePrior
+from ACSegLib.fill.prior.walls import Walls
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.holes import classes_without_holes
@@ -54,6 +55,8 @@ class Evidence:
         Of the look of a segment, that nobody drew.
     rivals : list of list of int
         Families of groups that look alike, so that the outlines decide between them.
+    walls : Walls or None
+        Walls along which the outlines run, if they do.
     orientation : Orientation
         How all these arrays lie in the volume.
     """
@@ -69,6 +72,7 @@ class Evidence:
     wanted: np.ndarray | None = None
     neighbours: Neighbours | None = None
     rivals: list[list[int]] = field(default_factory=list)
+    walls: Walls | None = None
     orientation: Orientation = field(default_factory=Orientation)
 
     @property

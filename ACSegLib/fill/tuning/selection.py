@@ -65,7 +65,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     else:
         judged = _evenly(inner, constants.MAX_LEFT_OUT)
         trials = slice_trials(evidence, samples, judged, solver, stages.learn)
-    distant = are_distant(evidence)
+    distant, walls = are_distant(evidence), evidence.walls is not None
     overlaps: dict[Settings, list[np.ndarray]] = {}
 
     def judge(settings: Settings) -> float:
@@ -86,13 +86,14 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     priors = [trial.prior_overlap(progress) for trial in trials]
     prior = mean_dice(np.sum(priors, axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
-    settings = search(judge, not bands or prior >= constants.TRUSTED_PRIOR, distant)
+    strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
+    settings = search(judge, strong, distant, walls)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
 
 
-def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False) -> Settings:
+def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:
     """Find the candidates (`constants.CANDIDATES`) that are judged best.
 
     Others must be better by `constants.MIN_GAIN`, so that noise in the judgement hardly moves the settings. Where the
@@ -101,9 +102,11 @@ def search(judge: Callable[[Settings], float], strong: bool, distant: bool = Fal
     one is right. Then the strong one must be better by `constants.MIN_STRONG_GAIN`. The classifier of the trials knows
     the rest of most slices with hidden bands, so that it is better there than on the planes of the fill.
 
-    Between `distant` slices, nearly no prior at all is a candidate, too, unless the weak one is clearly worse.
+    Between `distant` slices, nearly no prior at all is a candidate, too, unless the weak one is clearly worse. With
+    `walls`, which say more than differences, the weak one is weaker.
     """
     first, medium, weak, smooth = (Settings(*pair) for pair in constants.CANDIDATES)
+    weak = Settings(*constants.WALL_WALK) if walls else weak
     plain = Settings(*constants.PLAIN_WALK)
     found, best = medium, judge(medium)
     if strong and best <= judge(first) + constants.MIN_GAIN:

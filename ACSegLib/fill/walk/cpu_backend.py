@@ -26,6 +26,7 @@ class CpuSystem(System):
         self._residual = np.empty_like(start)
         kernels.edge_weights(
             problem.edges,
+            problem.walls,
             problem.valid,
             np.float32(problem.beta),
             problem.axis_weights,

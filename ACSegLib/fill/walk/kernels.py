@@ -18,7 +18,12 @@ BLOCKS = 64
 
 
 @_loop
-def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, weights):
+def _between(here, there, walls):
+    return max(here, there) if walls else there - here
+
+
+@_loop
+def _edge_weights(begin, end, image, walls, valid, beta, axis_weights, floor, weights):
     wk, wj, wi = weights
     nk, nj, ni = image.shape
     zero = np.float32(0.0)
@@ -29,25 +34,26 @@ def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, weights):
             ok = valid[k, j, i]
             a = b = c = zero
             if ok and k + 1 < nk and valid[k + 1, j, i]:
-                d = image[k + 1, j, i] - here
+                d = _between(here, image[k + 1, j, i], walls)
                 a = (math.exp(-beta * d * d) + floor) * axis_weights[0]
             if ok and j + 1 < nj and valid[k, j + 1, i]:
-                d = image[k, j + 1, i] - here
+                d = _between(here, image[k, j + 1, i], walls)
                 b = (math.exp(-beta * d * d) + floor) * axis_weights[1]
             if ok and i + 1 < ni and valid[k, j, i + 1]:
-                d = image[k, j, i + 1] - here
+                d = _between(here, image[k, j, i + 1], walls)
                 c = (math.exp(-beta * d * d) + floor) * axis_weights[2]
             wk[k, j, i] = a
             wj[k, j, i] = b
             wi[k, j, i] = c
 
 
-def edge_weights(image, valid, beta, axis_weights, floor, weights):
+def edge_weights(image, walls, valid, beta, axis_weights, floor, weights):
     """Weights to the next voxel along each axis, (exp(-beta d^2) + floor) / h^2; 0 at edges and invalid voxels.
 
-    `weights` are three arrays (K, J, I) to write to, as in all functions here.
+    d is the difference of the two voxels, or with `walls` the higher one. `weights` are three arrays (K, J, I) to write
+    to, as in all functions here.
     """
-    spread(_edge_weights, image.shape[0] * image.shape[1], image, valid, beta, axis_weights, floor, weights)
+    spread(_edge_weights, image.shape[0] * image.shape[1], image, walls, valid, beta, axis_weights, floor, weights)
 
 
 @_loop

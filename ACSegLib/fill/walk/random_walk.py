@@ -17,7 +17,7 @@ error is at most the largest residual over gamma.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class SlabProblem:
     Attributes
     ----------
     edges : ndarray of float32, (K, J, I)
-        Image whose differences make the weights.
+        Image whose differences make the weights, or height of walls.
     seeds : ndarray of int16, (K, J, I)
         Class of the seeds, negative elsewhere.
     valid : ndarray of bool, (K, J, I)
@@ -42,6 +42,8 @@ class SlabProblem:
         Weights are exp(-beta d^2); strength of the prior.
     axis_weights : ndarray of float32, (3,)
         1 / h^2 along K, J, I, relative to the finest axis.
+    walls : bool
+        Whether d is the higher one of two neighbours, and not their difference.
     """
 
     edges: np.ndarray
@@ -50,11 +52,12 @@ class SlabProblem:
     beta: float
     gamma: float
     axis_weights: np.ndarray
+    walls: bool = False
 
     def part(self, box: Box) -> SlabProblem:
         """The same in a box, as if the slab ended there."""
         edges, seeds, valid = (np.ascontiguousarray(a[box]) for a in (self.edges, self.seeds, self.valid))
-        return SlabProblem(edges, seeds, valid, self.beta, self.gamma, self.axis_weights)
+        return replace(self, edges=edges, seeds=seeds, valid=valid)
 
 
 class System(ABC):

@@ -41,7 +41,8 @@ class TorchSystem(System):
             n = image.shape[axis] - 1
             near, far = image.narrow(axis, 0, n), image.narrow(axis, 1, n)
             both = valid.narrow(axis, 0, n) & valid.narrow(axis, 1, n)
-            weight = torch.exp(-problem.beta * (far - near) ** 2) + constants.MIN_EDGE_WEIGHT
+            between = torch.maximum(near, far) if problem.walls else far - near
+            weight = torch.exp(-problem.beta * between**2) + constants.MIN_EDGE_WEIGHT
             weight = weight * float(problem.axis_weights[axis]) * both
             total.narrow(axis, 0, n).add_(weight)
             total.narrow(axis, 1, n).add_(weight)

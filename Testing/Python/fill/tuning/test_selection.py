@@ -240,6 +240,11 @@ def test_nearly_no_prior_is_tried_between_distant_slices_unless_the_weak_one_is_
     assert (found == plain) == (distant and loss < 1)
 
 
+def test_walls_have_a_weaker_candidate_than_differences() -> None:
+    best = Settings(*constants.WALL_WALK)
+    assert search(lambda settings: 0.9 if settings == best else 0.8, strong=False, walls=True) == best
+
+
 def test_slices_are_distant_by_the_gaps_that_most_voxels_lie_in(evidence: Evidence) -> None:
     spacing = (1.0, 1.0, 1.0)
     features = replace(evidence.features, spacing=spacing)

@@ -10,14 +10,17 @@ from ACSegLib.fill.constants import MIN_EDGE_WEIGHT
 from ACSegLib.fill.walk.random_walk import SlabProblem
 
 
-def problem(shape=(7, 9, 8), seed=0, gamma=0.05, beta=40.0, weights=(1.0, 1.0, 1.0), holes=False) -> SlabProblem:
+def problem(
+    shape=(7, 9, 8), seed=0, gamma=0.05, beta=40.0, weights=(1.0, 1.0, 1.0), holes=False, walls=False
+) -> SlabProblem:
     """A noisy slab with its outer planes labelled."""
     rng = np.random.default_rng(seed)
     seeds = np.full(shape, -1, np.int16)
     seeds[0] = rng.integers(0, 3, shape[1:])
     seeds[-1] = rng.integers(0, 3, shape[1:])
     valid = rng.random(shape) > 0.1 if holes else np.ones(shape, bool)
-    return SlabProblem(rng.random(shape, np.float32), seeds, valid, beta, gamma, np.array(weights, np.float32))
+    image, along = rng.random(shape, np.float32), np.array(weights, np.float32)
+    return SlabProblem(image, seeds, valid, beta, gamma, along, walls)
 
 
 def prior_of(p: SlabProblem, classes: int, seed: int = 1) -> np.ndarray:
@@ -33,9 +36,10 @@ def direct(p: SlabProblem, classes: list[int], prior: np.ndarray) -> np.ndarray:
     rows, columns, values = [], [], []
     for axis in range(3):
         a, b = (np.take(index, r, axis) for r in (range(shape[axis] - 1), range(1, shape[axis])))
-        difference = np.diff(image, axis=axis)
+        near, far = (np.take(image, r, axis) for r in (range(shape[axis] - 1), range(1, shape[axis])))
+        between = np.maximum(near, far) if p.walls else far - near
         both = np.take(p.valid, range(shape[axis] - 1), axis) & np.take(p.valid, range(1, shape[axis]), axis)
-        w = (np.exp(-p.beta * difference**2) + MIN_EDGE_WEIGHT) * float(p.axis_weights[axis]) * both
+        w = (np.exp(-p.beta * between**2) + MIN_EDGE_WEIGHT) * float(p.axis_weights[axis]) * both
         rows += [a.ravel(), b.ravel()]
         columns += [b.ravel(), a.ravel()]
         values += [w.ravel(), w.ravel()]
