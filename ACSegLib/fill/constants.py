@@ -46,9 +46,9 @@ CANDIDATES = ((1.0, 3.0), (0.1, 1.0), (0.01, 0.6), (0.1, 3.0))
 PLAIN_WALK, MIN_WALK = (0.001, 0.3), 10.0
 
 #: Outlines run along walls if bright sheets there have so much higher a rank than dark ones, or the other way round,
-#: among the other pixels of the labelled slices. Cells between membranes have 0.41 and more, plant cells, which gain
+#: among the other pixels of the labelled slices. Cells between membranes have 0.39 and more, plant cells, which gain
 #: nothing, 0.33, and others 0.17 at most. ``self_tuning.py``.
-MIN_WALL_ADVANTAGE = 0.37
+MIN_WALL_ADVANTAGE = 0.35
 
 #: Height of walls, in units of the usual one, that counts as one noise level of the image; strength of the prior and
 #: edge scale that take the place of the weak candidate there. ``self_tuning.py``, and with ``--few``.
