@@ -21,6 +21,7 @@ BY_NODES: Mapping[str, OptionValues] = {
         "output": "scene",
         "probabilities": None,
         "uncertainty": None,
+        "picture": None,
         "suggest": 0,
         "skip_existing": False,
         "resample": True,
