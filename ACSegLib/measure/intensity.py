@@ -23,6 +23,8 @@ from ACSegLib.volume import Segmentation, Volume, require_same_grid
 PERCENTILES = (5, 25, 50, 75, 95)
 #: Largest difference of the beads of a volume from the median of all volumes, as a part of it.
 MAX_BEAD_DIFFERENCE = 0.2
+#: Voxels of the interior of beads that are enough to read them.
+_MIN_INTERIOR = 20
 _QUANTILES = tuple(f"lac_p{p}" for p in PERCENTILES)
 
 
@@ -134,7 +136,7 @@ def bead_absorption(volume: Volume, beads: np.ndarray) -> tuple[float, float, in
     inner = beads[box]
     for _ in range(2):
         smaller = eroded(inner)
-        if np.count_nonzero(smaller) < 20:
+        if np.count_nonzero(smaller) < _MIN_INTERIOR:
             break
         inner = smaller
     values, _ = _finite(volume.array[box][inner])
@@ -233,10 +235,3 @@ def bead_mask(segmentation: Segmentation, name: str = "bead") -> np.ndarray | No
     """Mask of all segments whose name holds `name` (any case); None if there is none."""
     rows = [s for s in segmentation.segments if name.lower() in s.name.lower()]
     return union(segmentation, rows) if rows else None
-
-
-def normalised(volume: Volume, normalisation: BeadNormalisation) -> Volume:
-    """The image (float32) scaled so that its beads read the reference; the factor is noted in its meta."""
-    array = volume.array.astype(np.float32) * np.float32(normalisation.factor)
-    meta = {**volume.meta, "bead_factor": normalisation.factor, "bead_reference": normalisation.reference}
-    return Volume(array, volume.geometry, volume.name, meta)

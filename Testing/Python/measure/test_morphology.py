@@ -11,7 +11,6 @@ from shapes import ball, capsule, grid
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.contacts import contact_areas
-from ACSegLib.measure.intensity import bead_mask, bead_normalisation, intensity_measures, normalised
 from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation, shape_measures
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.measure.thin_structures import measure_thin_structures
@@ -211,47 +210,12 @@ def test_other_grids_are_refused_and_a_cancel_stops():
         measure_segmentation(two_cells(), progress=Progress(cancelled=lambda: True))
 
 
-def test_lac_statistics_leave_out_and_count_nan():
-    image = np.arange(27, dtype=np.float32).reshape(3, 3, 3)
-    image[0, 0, 0] = np.nan
-    row = intensity_measures(image, np.ones((3, 3, 3), bool))
-    assert row["lac_invalid_voxels"] == 1
-    assert row["lac_mean"] == pytest.approx(13.5)
-    assert row["lac_sd"] == pytest.approx(np.std(np.arange(1, 27)))
-    assert (row["lac_min"], row["lac_p50"], row["lac_max"]) == (1.0, 13.5, 26.0)
-    nothing = intensity_measures(image, np.zeros((3, 3, 3), bool))
-    assert list(nothing) == list(row)
-    assert math.isnan(nothing["lac_mean"])
-
-
-def test_the_interior_excludes_voxels_at_the_surface():
-    """Voxels at the surface hold a part of what is around them; those of the interior have all neighbours inside."""
-    from scipy import ndimage
-
-    mask = ball((20, 22, 24), 7) & (np.random.default_rng(2).random((20, 22, 24)) > 0.01)
-    inside = ndimage.binary_erosion(mask)
-    image = np.where(inside, 0.3, np.where(mask, 0.2, 0.0))
-    image[10, 11, 12] = np.nan
-    row = intensity_measures(image, mask, factor=2.0)
-    assert row["lac_interior_mean"] == pytest.approx(0.6)
-    assert row["lac_interior_sd"] == pytest.approx(0.0, abs=1e-12)
-    assert row["lac_mean"] < 0.59
-    assert math.isnan(intensity_measures(image, np.zeros_like(mask) | (image == 0.2))["lac_interior_mean"])
-
-
-def test_bead_normalisation_reads_the_beads_interior():
-    segmentation = two_cells()
-    beads = bead_mask(segmentation)
-    image = np.full(segmentation.shape, 0.3, np.float32)
-    image[beads] = 0.4  # blurred rim
-    image[ball(segmentation.shape, 2.5, centre=(30, 20, 20))] = 0.8
-    found = bead_normalisation(Volume(image, NM, "scan.mrc"), beads, reference=1.2)
-    assert found.factor == pytest.approx(1.5)
-    assert found.bead_lac == pytest.approx(0.8)
-    scaled = normalised(Volume(image, NM), found)
-    assert scaled.array[beads].max() == pytest.approx(1.2)
-    assert scaled.array.dtype == np.float32
-    with pytest.raises(InputError, match=r"scan.mrc.*no bead"):
-        bead_normalisation(Volume(image, NM, "scan.mrc"), np.zeros(image.shape), 1.2)
-    with pytest.raises(InputError, match="positive"):
-        bead_normalisation(Volume(-image, NM), beads, 1.2)
+def test_contacts_across_a_gap_reach_to_the_border_of_the_volume():
+    """Voxels of half a unit; the gap is five of them, and one segment lies at the border."""
+    labels = np.zeros((10, 10, 14), np.uint8)
+    labels[:, :, :4], labels[:, :, 8:12], labels[0, 0, 13] = 1, 2, 3
+    segmentation = Segmentation.from_labels(labels, Geometry((0.5, 0.5, 0.5), unit="um"))
+    settings = MorphologySettings(thin_structures=False, contacts=True, contact_gap=2.5)
+    row = measure_segmentation(segmentation, settings=settings)[0]
+    assert row["contact: Segment_2"] == pytest.approx(25, rel=0.25)
+    assert row["contact: Segment_3"] == 0
