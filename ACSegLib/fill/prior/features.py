@@ -26,6 +26,8 @@ _HALO = 3
 #: Voxels that tell the range of intensities, about; classes that widen it, voxels of each, and fewest that tell. Bound.
 _SAMPLE_VOXELS = 4_000_000
 _MAX_CLASSES, _VOXELS_OF_CLASS, _MIN_VOXELS_OF_CLASS = 64, 200_000, 8
+#: Values of float32 within the range of intensities, at least, of an image in a wider type. Bound.
+_MIN_LEVELS = 16
 
 
 def half_kernel(sigma: float) -> np.ndarray:
@@ -59,8 +61,15 @@ def intensity_range(
         Known classes; negative where unknown.
     outside : ndarray of bool, same shape, optional
         Voxels without an image value, such as padding. Those that are not finite need not be named.
+
+    Raises
+    ------
+    InputError
+        If there is no finite value, or the values are too large, or too far from 0 for their differences, for float32.
     """
-    sample = every_nth(image, _SAMPLE_VOXELS).astype(np.float32)
+    sample = every_nth(image, _SAMPLE_VOXELS)
+    _require_resolution(sample)
+    sample = sample.astype(np.float32)
     sample = sample.ravel() if outside is None else sample[~every_nth(outside, _SAMPLE_VOXELS)]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
@@ -79,6 +88,22 @@ def intensity_range(
     if not high > low:
         high = low + 1.0
     return float(low), float(high)
+
+
+def _require_resolution(sample: np.ndarray) -> None:
+    """Raise InputError if intensities in wider types become infinite or one value in float32, as fills compute."""
+    finite = sample[np.isfinite(sample)]
+    if np.can_cast(sample.dtype, np.float32) or not finite.size:
+        return
+    low, high = (float(v) for v in np.percentile(finite, IMAGE_PERCENTILES))
+    largest = max(abs(low), abs(high))
+    if largest > float(np.finfo(np.float32).max):
+        raise InputError(f"the image has intensities of {largest:.3g}, too large for 32 bits; divide it by a constant.")
+    if 0 < high - low < _MIN_LEVELS * np.spacing(np.float32(largest)):
+        raise InputError(
+            f"the intensities of the image, {low!r} to {high!r}, can hardly be told apart in 32 bits; subtract their "
+            "mean, or multiply them."
+        )
 
 
 @dataclass

@@ -88,3 +88,12 @@ def test_a_cropped_part_has_the_features_of_the_whole(image: np.ndarray) -> None
 def test_an_image_without_a_value_is_refused() -> None:
     with pytest.raises(InputError, match="no finite value"):
         intensity_range(np.full((3, 3, 3), np.nan))
+
+
+@pytest.mark.parametrize(("change", "problem"), [((1e60, 0), "too large"), ((1, 1e9), "hardly be told apart")])
+def test_an_image_that_float32_cannot_hold_is_refused(change: tuple[float, float], problem: str) -> None:
+    image = np.random.default_rng(0).normal(100, 5, (8, 8, 8))
+    factor, offset = change
+    assert intensity_range(image + 1e5) == pytest.approx((1e5 + 85, 1e5 + 115), abs=10)
+    with pytest.raises(InputError, match=problem):
+        intensity_range(image * factor + offset)
