@@ -274,9 +274,14 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the environment variable {0} must be auto or float32, not {1}."),
         _("the fill was computed in another process; ask for the slices with the request (suggest)."),
         _("the ignore mask must have the labels' shape {0}, not {1}."),
+        _("the image has intensities of {0}, too large for 32 bits; divide it by a constant."),
         _("the image holds no finite value."),
         _("the image is constant within the segment and shows nothing; the shape decided."),
         _("the image shows no seams between the cells; their shape decided."),
+        _(
+            "the intensities of the image, {0} to {1}, can hardly be told apart in 32 bits; subtract their mean, or "
+            "multiply them."
+        ),
         _("the labels of {0} are not on the grid of volume {1}; resample them first (ACSegLib.resample)."),
         _("the labels of {0}{1} changed since the interval of their volume was made; they have none now."),
         _(
