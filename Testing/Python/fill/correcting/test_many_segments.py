@@ -58,4 +58,4 @@ def test_forty_cells_are_corrected_as_if_each_was_solved_in_the_whole_volume(sol
     assert in_boxes < 0.5 * sum(solved)
     shown = np.unique(TRUTH[PITCH // 2])[1:]
     assert len(shown) == 20
-    assert min(dice(labels == c, c == TRUTH) for c in shown) > 0.97
+    assert min(dice(labels == c, c == TRUTH) for c in shown) > 0.95

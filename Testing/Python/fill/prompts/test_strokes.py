@@ -43,7 +43,7 @@ def test_five_strokes_give_the_cell_and_its_volume(phantom) -> None:
     truth = phantom.truth.labels == 1
     strokes = draw_strokes(truth, [12, 18, 24, 30, 36], 0.8)
     result = found(phantom, strokes)
-    assert dice(result, truth) > 0.97
+    assert dice(result, truth) > 0.96
     assert abs(result.sum() / truth.sum() - 1) < 0.03
     assert result[strokes == INSIDE].all()
     assert not result[strokes == OUTSIDE].any()
