@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+from ACSegLib.json_values import Json
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ class CorrectionReport:
     seconds: float = 0.0
     kept: dict[str, list[int]] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``)."""
         return asdict(self)

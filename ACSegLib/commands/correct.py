@@ -15,7 +15,7 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ACSegLib.axes import SLICE_WORD
 from ACSegLib.commands.batch import LISTED, more_lines
@@ -29,10 +29,10 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, to_json
 from ACSegLib.workflows import CorrectRequest
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Results(BaseResults):
     warnings: list[str]
     voxels: dict[str, int]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values, with those of the report among them."""
         values = super().to_dict()
         del values["report"]

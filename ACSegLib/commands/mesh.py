@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, to_json
 from ACSegLib.placement import UNITS
 from ACSegLib.volume import UNITS_IN_MM, Segmentation
 from ACSegLib.workflows import MeshRequest
@@ -88,7 +88,7 @@ class Results(BaseResults):
 
     meshes: list[MeshSize]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values."""
         return {**super().to_dict(), "meshes": to_json(self.meshes)}
 

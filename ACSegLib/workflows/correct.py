@@ -12,6 +12,7 @@ from ACSegLib.axes import read_slices, united_slices
 from ACSegLib.errors import InputError
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume
@@ -112,7 +113,7 @@ class CorrectRequest:
 
     @classmethod
     def unpack(
-        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], previous: CorrectOutcome | None = None
+        cls, message: Json, arrays: Mapping[str, np.ndarray], previous: CorrectOutcome | None = None
     ) -> CorrectRequest:
         """Give back what `pack` took. Without an array "image", the request is for the volume of `previous`."""
         if "image" in arrays:
@@ -181,9 +182,7 @@ class CorrectOutcome:
         return message, arrays
 
     @classmethod
-    def unpack(
-        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], request: CorrectRequest
-    ) -> CorrectOutcome:
+    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray], request: CorrectRequest) -> CorrectOutcome:
         """Give back what `pack` took, for the request that was sent."""
         from ACSegLib.correction_report import CorrectionReport
 

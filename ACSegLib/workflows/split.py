@@ -11,6 +11,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.placement import place_labels
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume, distinct_names
@@ -90,7 +91,7 @@ class SplitRequest:
         }, arrays
 
     @classmethod
-    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SplitRequest:
+    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray]) -> SplitRequest:
         """Give back what `pack` took."""
         return cls(
             labels=unpack_segmentation(message["labels"], arrays),
@@ -137,7 +138,7 @@ class SplitOutcome:
         return {"segmentation": message, "counts": self.counts, "sizes": self.sizes, "notes": self.notes}, arrays
 
     @classmethod
-    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SplitOutcome:
+    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray]) -> SplitOutcome:
         """Give back what `pack` took."""
         segmentation = unpack_segmentation(message["segmentation"], arrays)
         return cls(segmentation, message["counts"], message["sizes"], message["notes"])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ACSegLib.files.axes import Axis
+from ACSegLib.json_values import Json
 
 _UM = 1e6
 
@@ -69,7 +70,7 @@ def _of_zeiss_sem(file: Any) -> dict[str, Axis]:
     return {letter: Axis(letter, _number({"": row[1]}, ""), row[2]) for letter in "xy"}
 
 
-def _first(tables: list[dict[str, Any]], *names: str) -> float:
+def _first(tables: list[Json], *names: str) -> float:
     """The first number above 0 of these names; 0 where there is none, as is written where it is not known."""
     return next((size for table in tables for name in names if (size := _number(table, name)) > 0), 0.0)
 
