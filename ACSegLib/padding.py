@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.files.lazy import every_nth
-from ACSegLib.masks import bounding_box
+from ACSegLib.masks import Box, bounding_box
 
 #: Share of the image that padding of one value has.
 MIN_SHARE, MAX_SHARE = 0.001, 0.9
@@ -147,6 +147,53 @@ def padding_of(array: Any, check: Callable[[], None] = lambda: None) -> Padding 
     `check` is called after each block that is read, and may raise `Cancelled`.
     """
     return find_padding(every_nth(array, _SAMPLE_VOXELS, check))
+
+
+def box_without_constant_planes(array: np.ndarray) -> Box | None:
+    """Find the box that is left without the planes at the border that hold one value alone, or no finite value.
+
+    Parameters
+    ----------
+    array : ndarray, shape (k, j, i), numeric
+
+    Returns
+    -------
+    Box or None
+        None where no plane is left out. Planes beside what holds their value in half of its voxels or more stay: so do
+        the medium around a specimen, and vacuum, where intensities are clipped.
+    """
+    box = [slice(0, n) for n in array.shape]
+    ends = []
+    for axis, end in itertools.product(range(3), (False, True)):
+        planes = np.moveaxis(array, axis, 0)[:: -1 if end else 1]
+        value, count = planes[0, 0, 0], 0
+        while count < len(planes) and _holds_alone(planes[count], value):
+            count += 1
+        if count == len(planes):
+            return None
+        ends.append((axis, end, value, count))
+        start, stop = box[axis].start, box[axis].stop
+        box[axis] = slice(start, stop - count) if end else slice(start + count, stop)
+    inside = array[tuple(box)]
+    if not inside.size:
+        return None
+    for axis, end, value, count in ends:
+        beside = inside.take(-1 if end else 0, axis=axis)
+        if count and np.mean(_is_value(beside, value)) >= 0.5:
+            start, stop = box[axis].start, box[axis].stop
+            box[axis] = slice(start, stop + count) if end else slice(start - count, stop)
+    found = (box[0], box[1], box[2])
+    return None if all(side == slice(0, n) for side, n in zip(found, array.shape, strict=True)) else found
+
+
+def _is_value(array: np.ndarray, value: Any) -> np.ndarray:
+    return array == value if np.isfinite(value) else ~np.isfinite(array)
+
+
+def _holds_alone(plane: np.ndarray, value: Any) -> bool:
+    """Tell whether a plane holds one value alone; a few voxels of it tell at once for most."""
+    few = plane[:: max(1, plane.shape[0] // 8), :: max(1, plane.shape[1] // 8)]
+    return bool(_is_value(few, value).all() and _is_value(plane, value).all())
 
 
 def intensities(sample: np.ndarray) -> np.ndarray:

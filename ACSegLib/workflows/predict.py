@@ -17,6 +17,7 @@ from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.heavy_imports import import_ahead
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
+from ACSegLib.padding import box_without_constant_planes
 from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
@@ -187,7 +188,9 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     volume, model = request.volume, request.model
     settings = _settings(request)
     _check_refinement(request)
-    automatic = request.refine == "auto" and model.reduces_images and request.resample
+    reduces = model.reduces_images and request.resample
+    left_out = _leave_constant_planes_out(volume, settings) if reduces else []
+    automatic = request.refine == "auto" and reduces
     too_large = _too_large_to_walk(volume, settings) if automatic else ""
     automatic = automatic and not too_large
     settings.keep_working = automatic
@@ -201,6 +204,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
         prediction = predict_biomedisa(volume, model, settings, request.stride, stages.network)
     else:
         prediction = predict(volume, model, settings, stages.network)
+    prediction.report.notes[:0] = left_out
     if request.refine == "network" and prediction.report.surface_regions is None:
         from ACSegLib.network.refinement.refine import refine_surface
 
@@ -213,6 +217,19 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     if automatic and prediction.report.resampled and labelled:
         return _walk_if_it_fits(volume, prediction, model, stages.refine, settings)
     return prediction
+
+
+def _leave_constant_planes_out(volume: Volume, settings: PredictionSettings) -> list[str]:
+    """Set the ROI, unless there is one, to what lies within planes of one value; gives what a user should know."""
+    if settings.roi is not None or not isinstance(volume.array, np.ndarray):
+        return []
+    box = box_without_constant_planes(volume.array)
+    if box is None:
+        return []
+    k, j, i = ((side.start, side.stop) for side in box)
+    settings.roi, settings.surroundings = (k, j, i), False
+    ends = " ".join(f"{low} {high}" for low, high in (i, j, k))
+    return [f"planes at the border hold one value alone, so they were left out: the image is region {ends} (I J K)"]
 
 
 def _check_refinement(request: PredictRequest) -> None:

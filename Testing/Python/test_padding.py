@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, rotate
 
-from ACSegLib.padding import find_padding, is_field_of_view
+from ACSegLib.padding import box_without_constant_planes, find_padding, is_field_of_view
 
 SHAPE = (30, 40, 50)
 DEPTH, ROW, COLUMN = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
@@ -132,3 +132,16 @@ def test_planes_of_a_stack_may_be_shifted_a_little():
 )
 def test_other_images_have_no_padding(image):
     assert find_padding(image) is None
+
+
+@pytest.mark.parametrize("value", [0, 1000, np.nan, np.inf])
+def test_constant_planes_at_the_border_are_left_out(value):
+    padded = np.pad(specimen(), ((9, 0), (30, 40), (0, 3)), constant_values=value)
+    assert box_without_constant_planes(padded) == (slice(9, 39), slice(30, 70), slice(0, 50))
+
+
+def test_what_surrounds_a_specimen_is_no_constant_border():
+    masked = np.where(RADIUS < 0.7, specimen(), 0)  # planes of 0 at the border belong to its background
+    assert box_without_constant_planes(masked) is None
+    assert box_without_constant_planes(specimen()) is None
+    assert box_without_constant_planes(np.zeros(SHAPE)) is None

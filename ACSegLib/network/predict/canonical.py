@@ -27,8 +27,15 @@ from ACSegLib.network.predict.contrast import (
 from ACSegLib.network.predict.estimates import Tally, is_pretrained
 from ACSegLib.network.predict.job import Job, Normalise, Run
 from ACSegLib.network.predict.orientation import canonical_orientation
-from ACSegLib.network.predict.plane_sink import on_host
-from ACSegLib.network.predict.recognition import certainty_of, note_on_no_cell, notes_on_uncertainty, why_no_cell
+from ACSegLib.network.predict.plane_sink import on_host, strongest
+from ACSegLib.network.predict.recognition import (
+    certainty_of,
+    may_be_medium,
+    note_on_medium,
+    note_on_no_cell,
+    notes_on_uncertainty,
+    why_no_cell,
+)
 from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.network.refinement.finer_grid import (
@@ -86,6 +93,9 @@ def run_canonical(
         certainty = certainty_of(probabilities, progress.check)
         reason = why_no_cell(image, certainty, progress.check)
         told += notes_on_uncertainty(certainty)
+        if not reason and may_be_medium(direction * image, strongest(probabilities) > 0, progress.check):
+            told.append(note_on_medium())
+            tally = None
     if reason:
         probabilities, tally = _background_alone(probabilities), None
         notes.append(note_on_no_cell(reason, settings.contrast))

@@ -112,13 +112,16 @@ def predict(
     stages.examine(0.0, "examining the image")
     grid = plan_grid(volume, model, settings, notes)
     check = stages.examine.check
-    statistics = statistics_for(volume.array, model.preprocessing.normalisation, check)
+    seen = volume.array
+    if settings.roi is not None and not settings.surroundings:
+        seen = seen[tuple(slice(low, high) for low, high in settings.roi)]
+    statistics = statistics_for(seen, model.preprocessing.normalisation, check)
     if statistics is not None and not statistics.deviation > 0:
         require_contrast(volume, check)
     padding = None if statistics is None else statistics.padding
     if padding is not None:
         notes.append(padding.note_on_replacement())
-    _note_not_finite(volume.array, notes, check)
+    _note_not_finite(seen, notes, check)
 
     def normalise(array: np.ndarray) -> np.ndarray:
         values = apply_statistics(array, statistics)
@@ -178,7 +181,7 @@ def _region(
     for axis, (low, high), size in zip("kji", settings.roi, shape, strict=True):
         if not 0 <= low < high <= size:
             raise InputError(f"--roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
-    patch = model.preprocessing.patch
+    patch = model.preprocessing.patch if settings.surroundings else (0, 0, 0)
     starts = [max(0, low - n // 2) for (low, _), n in zip(settings.roi, patch, strict=True)]
     stops = [min(size, high + n // 2) for (_, high), n, size in zip(settings.roi, patch, shape, strict=True)]
     return (starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2])

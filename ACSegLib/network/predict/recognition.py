@@ -1,9 +1,10 @@
 """Whether there is a cell in what the network labelled: by how sure it is, and by how the image changes.
 
 A network labels something in images without a cell, too: in noise, in a slope of intensity, in a slab of medium.
-Three things tell such labels from cells. In noise the network is unsure of what it labels, and of the background as
+Four things tell such labels from cells. In noise the network is unsure of what it labels, and of the background as
 well; of a cell in strong noise it is unsure at the surface alone. Along a bare capillary, rod or slab the image does
-not change, but for noise; a cell ends, and has organelles. And a few voxels are no cell.
+not change, but for noise; a cell ends, and has organelles. A few voxels are no cell. And beside the medium of a
+capillary lies the wall alone, beside a cell the medium as well.
 
 The constants belong to the pretrained networks (`ACSegLib.network.predict.estimates.ESTIMATORS`). They were chosen on
 48 simulated images without a cell and 49 with cells, down to a contrast of 0.8 times the noise.
@@ -43,6 +44,16 @@ NOT_SURE, NOT_SURE_BACKGROUND, LARGE_SHARE = 0.91, 0.04, 0.1
 LIKE_CELLS = 0.89
 #: Standard deviation, in working voxels, of what counts as a change; spread beyond which an intensity is clipped.
 SCALE, CLIP = 3.0, 3.0
+#: Distances from what is labelled, in working voxels, between which it is asked what lies beside it.
+BESIDE = (1.5, 3.0)
+#: Intensities, vacuum 0 and what is labelled 1: of medium, and from which on of a wall.
+OF_MEDIUM, OF_WALL = (0.2, 0.75), 1.15
+#: Distance from a wall, in working voxels, at which its blurred flank may look like medium.
+OF_FLANK = 1.5
+#: Share of what lies beside it that is wall, above which, and share that is medium, below which what is labelled may be
+#: the medium itself. Medium called a cell has 0.32 and more of wall, and 0.03 of medium at most, but 0.15 on a gradient
+#: of intensity. Cells at walls have 0.15 of medium and more, but less where one fills the bore.
+MIN_WALL, MAX_MEDIUM = 0.3, 0.07
 #: Voxels that fit the slow trend of an image: every so many.
 _EVERY = 7
 
@@ -123,6 +134,35 @@ def why_no_cell(image: np.ndarray, certainty: Certainty, check: Callable[[], Non
     return ""
 
 
+def may_be_medium(image: np.ndarray, labelled: np.ndarray, check: Callable[[], None] = lambda: None) -> bool:
+    """Whether a wall lies beside what is labelled, and no medium: as with the medium of a capillary without a cell.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (k, j, i)
+        On the working grid; bright is absorbing.
+    labelled : ndarray of bool, shape (k, j, i)
+    check : callable
+        Raises `Cancelled` when the user asks to stop.
+    """
+    near, beside = (within_distance(labelled, (1, 1, 1), reach, check=check) for reach in BESIDE)
+    beside &= ~near
+    inside = labelled & ~within_distance(~labelled, (1, 1, 1), AWAY, check=check)
+    if min(np.count_nonzero(inside), np.count_nonzero(beside)) < MIN_VOXELS:
+        return False
+    vacuum, cell = float(np.percentile(image[~labelled], 5)), float(np.median(image[inside]))
+    if cell <= vacuum:
+        return False
+    scaled = (image - vacuum) / (cell - vacuum)
+    wall = (scaled > OF_WALL) & ~labelled
+    if np.mean(wall[beside]) < MIN_WALL:
+        return False
+    medium = (
+        (scaled > OF_MEDIUM[0]) & (scaled < OF_MEDIUM[1]) & ~within_distance(wall, (1, 1, 1), OF_FLANK, check=check)
+    )
+    return bool(np.mean(medium[beside]) < MAX_MEDIUM)
+
+
 def change_along(image: np.ndarray, axis: int, check: Callable[[], None] = lambda: None) -> float:
     """How much an image changes along an axis, beside a slow trend, relative to what its noise would make.
 
@@ -181,6 +221,14 @@ def notes_on_uncertainty(certainty: Certainty) -> list[str]:
         f"the network is less sure of what it labels (mean probability {certainty.labelled:.2f}) than it is of cells "
         f"({LIKE_CELLS:g} and more), so there may be no cell; look at the labels before you use them"
     ]
+
+
+def note_on_medium() -> str:
+    """What a user is told where `may_be_medium` holds."""
+    return (
+        "a wall and no medium lies beside what is labelled, so it may be the medium of a capillary without a cell; its "
+        "Dice cannot be told, so look at the labels before you use them"
+    )
 
 
 def note_on_no_cell(reason: str, contrast: str = "auto") -> str:

@@ -31,6 +31,8 @@ class PredictionSettings:
         Average over the eight mirror images: eight times slower, a little better.
     roi : ((k0, k1), (j0, j1), (i0, i1)), optional
         Voxels to predict, the ends excluded; elsewhere the result is background.
+    surroundings : bool
+        Whether the network also sees what lies around `roi`.
     keep_probabilities : bool
         Also give the probabilities (float16, memory-mapped).
     keep_working : bool
@@ -60,6 +62,7 @@ class PredictionSettings:
     overlap: float = 0.25
     tta: bool = False
     roi: Box | None = None
+    surroundings: bool = True
     keep_probabilities: bool = False
     keep_working: bool = False
     resample: bool = True

@@ -7,6 +7,7 @@ from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.network.predict.recognition import (
     certainty_of,
     change_along,
+    may_be_medium,
     note_on_no_cell,
     notes_on_uncertainty,
     why_no_cell,
@@ -129,3 +130,14 @@ def test_a_cell_in_strong_noise_stays(pretrained):
 def test_the_other_contrast_is_advised():
     assert "if dark intensities absorb, use --contrast dark" in note_on_no_cell("it is noise")
     assert "if bright intensities absorb, use --contrast bright" in note_on_no_cell("it is noise", "dark")
+
+
+@pytest.mark.parametrize(("filling", "expected"), [(1.0, True), (0.6, False)])
+def test_what_touches_the_wall_alone_may_be_medium(filling, expected):
+    """A capillary along k: vacuum 0, wall 2.5, and what is labelled, 1, in a medium of 0.5."""
+    row, column = np.indices((40, 40)) - 19.5
+    radius = np.broadcast_to(np.hypot(row, column), (40, 40, 40))
+    labelled = radius < 14 * filling
+    image = np.select([labelled, radius < 14, radius < 17], [1.0, 0.5, 2.5], 0.0).astype(np.float32)
+    assert may_be_medium(image, labelled) is expected
+    assert not may_be_medium(image[:, 10:30, 10:30], np.ones((40, 20, 20), bool))
