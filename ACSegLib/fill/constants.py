@@ -36,9 +36,9 @@ MAX_CLASSES_TOGETHER = 4
 DEFAULT_GAMMA, DEFAULT_EDGE = 0.3, 3.0
 
 #: Strengths of the prior and edge scales in noise levels among which hidden labels choose: of a good prior, of any
-#: other one unless the others are better, and the others. A strong prior leaves little to the edges.
+#: other one unless the others are better, and of a poor one. A strong prior leaves little to the edges.
 #: ``Testing/Benchmarks/self_tuning.py``.
-CANDIDATES = ((1.0, 3.0), (0.1, 1.0), (0.01, 0.6), (0.1, 3.0))
+CANDIDATES = ((1.0, 3.0), (0.1, 1.0), (0.01, 0.6))
 
 #: A further one, which leaves nearly all to the edges, where slices are so far apart, in voxels of the finest axis. A
 #: walk between slices takes a number of steps that grows with the square of their distance, and may stop at each: what

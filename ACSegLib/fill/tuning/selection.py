@@ -105,17 +105,17 @@ def search(judge: Callable[[Settings], float], strong: bool, distant: bool = Fal
     Between `distant` slices, nearly no prior at all is a candidate, too, unless the weak one is clearly worse. With
     `walls`, which say more than differences, the weak one is weaker.
     """
-    first, medium, weak, smooth = (Settings(*pair) for pair in constants.CANDIDATES)
+    first, medium, weak = (Settings(*pair) for pair in constants.CANDIDATES)
     weak = Settings(*constants.WALL_WALK) if walls else weak
     plain = Settings(*constants.PLAIN_WALK)
     found, best = medium, judge(medium)
     if strong and best <= judge(first) + constants.MIN_GAIN:
         return first
-    others = [weak, smooth]
+    others = [weak]
     if distant and judge(weak) > best - constants.MAX_WEAK_LOSS:
-        others = [weak, plain, smooth]
+        others = [weak, plain]
     for other in others:
-        if found != plain and (value := judge(other)) > best + constants.MIN_GAIN:
+        if (value := judge(other)) > best + constants.MIN_GAIN:
             found, best = other, value
     return first if judge(first) > best + constants.MIN_STRONG_GAIN else found
 
