@@ -148,6 +148,22 @@ def test_a_widget_that_does_not_exist_is_refused(module):
         module.panels["Label"].ui.sourceVolumeSelector.setCurrentNode(module.parameters.parameterNode)
 
 
+def test_what_pythonqt_refuses_or_misreads_is_refused(scene):
+    """As seen in PythonQt: "None" as a text, 1.5 as 1, a timer and a method that cannot be set."""
+    import qt
+
+    label = qt.QLabel("text")
+    for thing, name, value in (
+        (label, "text", None),
+        (qt.QSpinBox(), "value", 1.5),
+        (qt.QTimer(), "singleShot", True),
+        (label, "setText", "text"),
+    ):
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(thing, name, value)
+    assert isinstance(label.width, int), "a property, and no method"
+
+
 def test_self_test_of_the_module(scene):
     """The body that CTest runs in Slicer."""
     from ACSeg import ACSegTest

@@ -1,7 +1,8 @@
 """The module `qt`: PySide6 with the manners of PythonQt.
 
-Qt properties are attributes (``button.text = "Fill"``), signals connect by their C++ signature
-(``button.connect("clicked()", f)``), and an attribute or signal that does not exist is an error.
+Qt properties are attributes (``button.text = "Fill"``, ``button.width``), signals connect by their C++ signature
+(``button.connect("clicked()", f)``), and an attribute or signal that does not exist is an error. So is what PythonQt
+takes without a word and shows wrong: a text that is None, which becomes "None", and a whole number with a fraction.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import xml.etree.ElementTree as ElementTree
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-#: Getters that C++ calls as virtual methods; PythonQt offers them as methods too.
-_METHODS = {"sizeHint", "minimumSizeHint", "size", "pos", "rect", "x", "y", "width", "height", "frameGeometry"}
+#: Properties that stay methods here: PySide6 looks them up by this name when C++ calls the virtual method.
+_METHODS = {"sizeHint", "minimumSizeHint"}
+#: Properties that PythonQt does not offer: a static method of that name hides them (`QTimer::singleShot`).
+_HIDDEN = {"singleShot"}
 _properties: dict[type, tuple[frozenset[str], frozenset[str]]] = {}
 
 
@@ -26,7 +29,7 @@ def _all_properties(cls: type) -> tuple[frozenset[str], frozenset[str]]:
     if cls not in _properties:
         meta = cls.staticMetaObject
         names = frozenset(meta.property(n).name() for n in range(meta.propertyCount()))
-        _properties[cls] = (names, names - _METHODS)
+        _properties[cls] = (names, names - _METHODS - _HIDDEN)
     return _properties[cls]
 
 
@@ -84,17 +87,26 @@ def _get(self, name: str):
     return _native_get(self, name)
 
 
+def _is_misread(now, value) -> bool:
+    """Whether PythonQt would show something else than a person means, and say nothing."""
+    if isinstance(now, str):
+        return value is None
+    return type(now) is int and isinstance(value, float) and not value.is_integer()
+
+
 def _set(self, name: str, value) -> None:
     kind = type(self)
     name = "objectName" if name == "name" else name
     if not name.startswith("_") and name in property_names(kind):
-        if not self.setProperty(name, list(value) if isinstance(value, tuple) else value):
+        if _is_misread(_native_get(self, "property")(name), value) or not self.setProperty(
+            name, list(value) if isinstance(value, tuple) else value
+        ):
             raise TypeError(f"{kind.__name__}.{name} cannot be set to {value!r}")
     elif hasattr(getattr(kind, name, None), "__set__"):
         getattr(kind, name).__set__(self, value)
     elif isinstance(value, QtCore.QObject) and value.objectName == name:
         self.__dict__[name] = value  # PySide6's loader names the children so
-    elif _is_plain(kind) and not name.startswith("_") and not hasattr(kind, name):
+    elif _is_plain(kind) and not name.startswith("_"):
         raise AttributeError(f"{kind.__name__} has no property {name!r}")
     else:
         self.__dict__[name] = value
