@@ -161,6 +161,8 @@ def test_what_pythonqt_refuses_or_misreads_is_refused(scene):
     ):
         with pytest.raises((AttributeError, TypeError)):
             setattr(thing, name, value)
+    with pytest.raises(ValueError, match="keyword"):
+        qt.QPushButton(text="text")
     assert isinstance(label.width, int), "a property, and no method"
 
 

@@ -8,6 +8,7 @@ takes without a word and shows wrong: a text that is None, which becomes "None",
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
@@ -112,6 +113,18 @@ def _set(self, name: str, value) -> None:
         self.__dict__[name] = value
 
 
+def _without_keywords(native):
+    """A constructor that takes no keywords, as PythonQt's do not."""
+
+    @functools.wraps(native)
+    def __init__(self, *arguments, **keywords) -> None:
+        if keywords:
+            raise ValueError(f"{type(self).__name__} was called with keyword arguments, which PythonQt does not take")
+        native(self, *arguments)
+
+    return __init__
+
+
 class UiLoader(QtUiTools.QUiLoader):
     """Loads Qt Designer files with the stand-ins of Slicer's widgets, and refuses what those do not have."""
 
@@ -195,6 +208,7 @@ def build() -> types.ModuleType:
         cls = getattr(module, name)
         if isinstance(cls, type) and issubclass(cls, QtCore.QObject):
             cls.__setattr__ = _set
+            cls.__init__ = _without_keywords(cls.__init__)
     from standin.widgets import WIDGETS
 
     for cls in WIDGETS.values():
