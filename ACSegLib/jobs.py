@@ -260,7 +260,8 @@ def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
 
     def restore() -> None:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            if handler is not None:  # a handler that was not set from Python, such as Slicer's, can't be put back
+                signal.signal(number, handler)
 
     return restore
 

@@ -30,13 +30,15 @@ raise SystemExit(0 if window.SupportsOpenGL() else 3)
 def can_render() -> bool:
     """Whether VTK can render here, with a graphics card or in software.
 
-    Tried in a process of its own, since a missing OpenGL library can end the process.
+    Tried in a process of its own, since a missing OpenGL library can end the process. Nothing is read from it: on
+    Windows, a pipe to a process that was stopped stays open as long as one that it started lives.
     """
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=60,
             check=False,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),

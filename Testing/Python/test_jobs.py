@@ -12,7 +12,7 @@ import pytest
 
 from ACSegLib import jobs
 from ACSegLib.errors import Cancelled
-from ACSegLib.jobs import CancelFlag, LineWriter, Progress, keep_ctrl_c_from_children, parse_line
+from ACSegLib.jobs import CancelFlag, LineWriter, Progress, cancel_on_signals, keep_ctrl_c_from_children, parse_line
 
 
 def test_parts_map_onto_their_share_of_the_whole():
@@ -179,6 +179,15 @@ def test_ctrl_c_stays_ignored_where_the_process_was_started_so():
         "signal.raise_signal(signal.SIGTERM); print(flag())\n"
     )
     assert run_python(code).stdout.split() == ["False", "True"]
+
+
+def test_a_handler_of_the_program_around_python_is_no_error(monkeypatch):
+    """Python gives None for a handler that it did not set, and refuses to set None."""
+    set_to = []
+    monkeypatch.setattr(signal, "signal", lambda number, handler: set_to.append(handler))
+    cancel_on_signals(CancelFlag())()
+    assert set_to
+    assert None not in set_to
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no mask of signals")
