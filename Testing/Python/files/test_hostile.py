@@ -27,7 +27,8 @@ def test_voxels_outside_the_headers_folder_are_refused(kind, name, tmp_path):
     (folder / "inner").mkdir(parents=True)
     outside = tmp_path / "secret.raw"
     outside.write_bytes(ARRAY.tobytes())
-    (folder / "link.raw").symlink_to(outside)
+    if name == "link.raw":
+        (folder / name).symlink_to(outside)
     name = name.format(outside=outside)
     path = folder / f"a.{kind if kind in ('nhdr', 'mhd') else 'mhd' if kind == 'list' else 'h5'}"
     if kind == "nhdr":
@@ -282,7 +283,7 @@ def test_escape_sequences_do_not_reach_the_terminal(tmp_path, capsys):
 @pytest.mark.parametrize("name", ["a.tif", "a.mrc", "a.dcm"])
 def test_headers_that_promise_more_than_the_file_holds_take_no_memory(name, tmp_path):
     """Others reserve what the header promises before they read."""
-    import resource
+    resource = pytest.importorskip("resource", reason="Windows counts memory otherwise")
 
     import mrcfile
     import SimpleITK

@@ -33,7 +33,10 @@ def hang(call):
     """Keep the interpreter, as a call into C may."""
     call.progress(0.5, "hanging")
     while True:
-        ctypes.PyDLL(None).usleep(100_000)
+        if os.name == "nt":
+            ctypes.PyDLL("kernel32").Sleep(100)
+        else:
+            ctypes.PyDLL(None).usleep(100_000)
 
 
 def deaf(call):

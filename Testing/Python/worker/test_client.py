@@ -290,7 +290,8 @@ def test_many_jobs_leave_no_file_process_or_thread(worker, follow):
 
     def state():
         process = psutil.Process()
-        return np.array([len(process.children(recursive=True)), threading.active_count(), process.num_fds()])
+        files = process.num_handles() if sys.platform == "win32" else process.num_fds()
+        return np.array([len(process.children(recursive=True)), threading.active_count(), files])
 
     follow(worker.run("echo", {}, {"cube": CUBE}))
     before = state()

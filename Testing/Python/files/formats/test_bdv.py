@@ -32,7 +32,8 @@ def _write(folder, setups=(("nm", "20 30 40", SCALED),), name="cell.h5", loader=
     (folder / "place.xml").write_text(
         '<?xml version="1.0" encoding="UTF-8"?><SpimData version="0.2"><BasePath type="relative">.</BasePath>'
         f'<SequenceDescription><ImageLoader format="bdv.hdf5">{loader.format(name)}</ImageLoader>'
-        f"<ViewSetups>{views}</ViewSetups></SequenceDescription><ViewRegistrations>{places}</ViewRegistrations></SpimData>"
+        f"<ViewSetups>{views}</ViewSetups></SequenceDescription><ViewRegistrations>{places}</ViewRegistrations></SpimData>",
+        encoding="utf-8",
     )
 
 

@@ -200,7 +200,7 @@ def test_series_in_folders_below_are_named(tmp_path):
     for name, uid in (("patient/first", "1.2.3.4"), ("patient/second", "1.2.3.5")):
         (tmp_path / name).mkdir(parents=True)
         _dicom_series(tmp_path / name, ARRAY, (0.5, 0.25, 2.0), uid)
-    with pytest.raises(FileError, match=r"folders below.*patient/first \(12 files\), patient/second \(12 files\)"):
+    with pytest.raises(FileError, match=r"folders below.*patient.first \(12 files\), patient.second \(12 files\)"):
         open_volume(tmp_path)
 
 
