@@ -8,8 +8,12 @@ changes a received array changes a private copy of the pages.
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -66,7 +70,7 @@ class ArrayFile:
 
 
 def make_folder(place: str | os.PathLike[str] | None = None) -> Path:
-    """Make a folder with the number of this process in its name, by which `remove_abandoned` knows whose it is."""
+    """Make a folder that names this process, by which `remove_abandoned` knows whose it is."""
     return Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=place))
 
 
@@ -77,15 +81,29 @@ def make_log(place: str | os.PathLike[str] | None = None) -> tuple[int, Path]:
 
 
 def _own_prefix() -> str:
-    return f"{_PREFIX}{os.getpid()}-"
+    return f"{_PREFIX}{_numbering()}-{os.getpid()}-"
+
+
+@functools.cache
+def _numbering() -> str:
+    """Name what numbers the processes, in eight digits: the machine, or a container of it.
+
+    Machines and containers may share a temporary folder. A number that is free in one is another's process.
+    """
+    try:
+        space = os.stat("/proc/self/ns/pid").st_ino if sys.platform == "linux" else 0
+    except OSError:  # without /proc
+        space = 0
+    names = f"{socket.gethostname()} {sys.platform} {space}"
+    return hashlib.sha256(names.encode()).hexdigest()[:8]
 
 
 def make_folders(temporary: str | os.PathLike[str] | None = None) -> list[Path]:
     """Make the folders in which a front end and its worker exchange arrays, the best first.
 
-    Their names begin with "acseg-" and the number of this process, so that what a killed one left can be found.
+    Their names begin with "acseg-" and tell this process, so that what a killed one left can be found.
     """
-    places = [Path("/dev/shm")] if Path("/dev/shm").is_dir() else []
+    places = [Path("/dev/shm")] if sys.platform == "linux" and Path("/dev/shm").is_dir() else []
     places.append(Path(temporary or tempfile.gettempdir()))
     made = []
     for place in places:
@@ -108,13 +126,15 @@ def remove_folders(folders: Sequence[str | os.PathLike[str]]) -> None:
 def remove_abandoned(folders: Sequence[str | os.PathLike[str]]) -> None:
     """Remove what front ends left beside these folders that no longer run (killed, or the machine went down).
 
-    These are folders of arrays, or of files that were made for a page, and the logs of worker processes.
+    These are folders of arrays, or of files that were made for a page, and the logs of worker processes. What other
+    machines and containers left in a folder that they share stays.
     """
     import psutil
 
+    prefix = f"{_PREFIX}{_numbering()}-"
     for place in {Path(folder).parent for folder in folders}:
-        for found in place.glob(f"{_PREFIX}*-*"):
-            number = found.name.removeprefix(_PREFIX).partition("-")[0]
+        for found in place.glob(f"{prefix}*-*"):
+            number = found.name.removeprefix(prefix).partition("-")[0]
             if not number.isdigit() or psutil.pid_exists(int(number)):
                 continue
             if found.is_dir():

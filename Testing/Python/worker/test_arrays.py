@@ -91,11 +91,12 @@ def test_where_no_folder_has_room_the_message_says_so(tmp_path, monkeypatch):
 
 def test_what_a_killed_front_end_left_is_removed_and_nothing_else(tmp_path):
     mine = make_folders(tmp_path)
-    dead = tmp_path / f"acseg-{2**22 + 7}-abc"
+    here = mine[-1].name.partition(f"{os.getpid()}-")[0]
+    dead = tmp_path / f"{here}{2**22 + 7}-abc"
     other = tmp_path / "acseg-notes"
     for folder in (dead, other):
         folder.mkdir()
-    logs = [tmp_path / f"acseg-{number}-worker-abc.log" for number in (2**22 + 7, os.getpid())]
+    logs = [tmp_path / f"{here}{number}-worker-abc.log" for number in (2**22 + 7, os.getpid())]
     for log in logs:
         log.touch()
     remove_abandoned([tmp_path / "x"])
@@ -105,3 +106,17 @@ def test_what_a_killed_front_end_left_is_removed_and_nothing_else(tmp_path):
     assert all(folder.exists() for folder in mine)
     remove_folders(mine)
     assert not any(folder.exists() for folder in mine)
+
+
+def test_what_another_machine_has_in_a_shared_folder_stays(tmp_path, monkeypatch):
+    """A container, or a machine on the same disk, numbers its processes anew."""
+    monkeypatch.setattr(arrays.os, "getpid", lambda: 2**22 + 7)  # not a number of a process here
+    with monkeypatch.context() as patch:
+        patch.setattr(arrays.socket, "gethostname", lambda: "elsewhere")
+        arrays._numbering.cache_clear()
+        theirs = arrays.make_folder(tmp_path)
+    arrays._numbering.cache_clear()
+    mine = arrays.make_folder(tmp_path)
+    remove_abandoned([tmp_path / "x"])
+    assert list(tmp_path.iterdir()) == [theirs]
+    assert mine != theirs
