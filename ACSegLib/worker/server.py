@@ -80,6 +80,7 @@ class Server:
         self._lines, self._writer = lines, writer
         self._jobs: dict[int, _Job] = {}
         self._kept: dict[str, Any] = {}
+        self._leaving = threading.Lock()
         self._queues: dict[Lane, queue.SimpleQueue[_Job | None]] = {lane: queue.SimpleQueue() for lane in Lane}
 
     def serve(self) -> NoReturn:
@@ -169,10 +170,11 @@ class Server:
             self._leave()
 
     def _leave(self) -> NoReturn:
-        discard_open_outputs()
-        remove_folders(self._folders)
-        sys.stderr.flush()
-        os._exit(0)
+        with self._leaving:  # two threads that remove a folder at once keep each other from it on Windows
+            discard_open_outputs()
+            remove_folders(self._folders)
+            sys.stderr.flush()
+            os._exit(0)
 
     # -- work -------------------------------------------------------------------------------------------------------
 
