@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from laboratory import LAB
 from processes import has_ended, wait_until
 
 from ACSegLib.errors import FileError
-from ACSegLib.worker import Worker, client, process
+from ACSegLib.worker import Worker, client, process, server
 from ACSegLib.worker.events import capitalized
 
 CUBE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -286,8 +287,6 @@ def test_a_command_is_cancelled_and_a_bad_one_is_told(worker, follow, tmp_path):
 
 
 def test_many_jobs_leave_no_file_process_or_thread(worker, follow):
-    import threading
-
     def state():
         process = psutil.Process()
         files = process.num_handles() if sys.platform == "win32" else process.num_fds()
@@ -327,6 +326,30 @@ def test_the_process_ends_with_its_front_end(tmp_path, how):
     front_end.communicate(timeout=60)
     wait_until(lambda: has_ended(worker))
     wait_until(lambda: not any(os.path.exists(folder) for folder in folders))
+
+
+def test_one_thread_at_a_time_removes_the_folders_at_the_end(monkeypatch):
+    serving, begun, meanwhile = server.Server({"folders": []}, iter(()), None), [], []
+
+    def leave():
+        with pytest.raises(SystemExit):
+            serving._leave()
+
+    other = threading.Thread(target=leave)
+
+    def remove(folders):
+        begun.append(folders)
+        if threading.current_thread() is not other:
+            other.start()
+            other.join(0.2)
+            meanwhile.extend(begun[1:])
+
+    monkeypatch.setattr(server, "remove_folders", remove)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    leave()
+    other.join()
+    assert len(begun) == 2
+    assert not meanwhile
 
 
 def test_without_a_python_the_message_says_what_to_do(monkeypatch, tmp_path):
