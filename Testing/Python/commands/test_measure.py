@@ -306,7 +306,7 @@ report = Progress.__call__
 def report_and_stand_still(self, fraction, message=""):
     report(self, fraction, message)
     if message.startswith("1 of "):
-        print("standing still", flush=True)
+        print("standing still", file=sys.__stdout__, flush=True)  # a shown progress takes stdout
         time.sleep(600)
 
 Progress.__call__ = report_and_stand_still
