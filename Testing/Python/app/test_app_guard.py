@@ -132,8 +132,11 @@ def test_no_path_leads_out_of_the_root_folder(tmp_path, path):
     make_folder(root)
     make_folder(tmp_path)
     (tmp_path / "ramp.nrrd").rename(tmp_path / "secret.nrrd")
-    (root / "link.nrrd").symlink_to(tmp_path / "secret.nrrd")
-    (root / "out").symlink_to(tmp_path)
+    try:
+        (root / "link.nrrd").symlink_to(tmp_path / "secret.nrrd")
+        (root / "out").symlink_to(tmp_path)
+    except OSError:
+        pytest.skip("this account may not make symbolic links")
     with page(root) as client:
         answer = client.post("/api/open", json={"path": path})
         assert answer.status_code == 403
