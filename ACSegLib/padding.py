@@ -49,6 +49,8 @@ _SAMPLE_VOXELS = 4_000_000
 REPLACEMENT = 10
 #: Different padding values that are looked for.
 _MAX_VALUES = 3
+#: Share of the plane beside constant ones that may have their value; more is a part of the image.
+MAX_SHARE_BESIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -179,21 +181,22 @@ def box_without_constant_planes(array: np.ndarray) -> Box | None:
         return None
     for axis, end, value, count in ends:
         beside = inside.take(-1 if end else 0, axis=axis)
-        if count and np.mean(_is_value(beside, value)) >= 0.5:
+        if count and np.mean(has_value(beside, value)) >= MAX_SHARE_BESIDE:
             start, stop = box[axis].start, box[axis].stop
             box[axis] = slice(start, stop + count) if end else slice(start - count, stop)
     found = (box[0], box[1], box[2])
     return None if all(side == slice(0, n) for side, n in zip(found, array.shape, strict=True)) else found
 
 
-def _is_value(array: np.ndarray, value: Any) -> np.ndarray:
+def has_value(array: np.ndarray, value: Any) -> np.ndarray:
+    """Tell which voxels have a value; if it is not finite, which are not finite either; bool of the same shape."""
     return array == value if np.isfinite(value) else ~np.isfinite(array)
 
 
 def _holds_alone(plane: np.ndarray, value: Any) -> bool:
     """Tell whether a plane holds one value alone; a few voxels of it tell at once for most."""
     few = plane[:: max(1, plane.shape[0] // 8), :: max(1, plane.shape[1] // 8)]
-    return bool(_is_value(few, value).all() and _is_value(plane, value).all())
+    return bool(has_value(few, value).all() and has_value(plane, value).all())
 
 
 def intensities(sample: np.ndarray) -> np.ndarray:

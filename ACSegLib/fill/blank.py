@@ -12,12 +12,11 @@ from itertools import groupby
 import numpy as np
 
 from ACSegLib.axes import AXES, both_names
+from ACSegLib.padding import MAX_SHARE_BESIDE, has_value
 from ACSegLib.volume import Volume
 
 #: Most blank slices that follow each other; more are no longer known from what lies before and behind.
 MAX_RUN = 8
-#: Share of the slices before and behind that may have the value of the blank ones; masked images have more.
-MAX_SHARE = 0.5
 #: Voxels a side of the sample in which slices are looked at first.
 _SIDE = 32
 
@@ -61,20 +60,13 @@ def _runs(planes: np.ndarray) -> list[tuple[int, int]]:
         first, last = run[0], run[-1]
         if blank and first > 0 and last < len(planes) - 1 and len(run) <= MAX_RUN:
             value = planes[first].flat[0]
-            if all(_share(planes[n], value) < MAX_SHARE for n in (first - 1, last + 1)):
+            if all(np.mean(has_value(planes[n], value)) < MAX_SHARE_BESIDE for n in (first - 1, last + 1)):
                 runs.append((first, last))
     return runs
 
 
 def _is_blank(plane: np.ndarray) -> bool:
-    value = plane.flat[0]
-    return bool(np.all(plane == value)) or (plane.dtype.kind == "f" and not np.any(np.isfinite(plane)))
-
-
-def _share(plane: np.ndarray, value: float) -> float:
-    """The share of a slice that has a value, or none where that is none."""
-    alike = plane == value if np.isfinite(value) else ~np.isfinite(plane)
-    return float(np.count_nonzero(alike) / plane.size)
+    return bool(has_value(plane, plane.flat[0]).all())
 
 
 def _interpolate(planes: np.ndarray, first: int, last: int) -> None:
