@@ -207,20 +207,17 @@ def run(options: Options, progress: Progress) -> Results | FolderResults[Results
 def _fill_folder(options: Options, progress: Progress) -> FolderResults[Results]:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.folders import places_in_folder, run_each
-    from ACSegLib.commands.pairs import not_paired, pair_up
+    from ACSegLib.commands.pairs import pair_folders
     from ACSegLib.files.names import SEGMENTATION_ENDING
 
     if options.probabilities or options.uncertainty or options.picture:
         raise InputError("--probabilities, --uncertainty and --picture need a single image; give one, not a folder.")
-    pairs, problems = pair_up([options.image], [options.labels])
-    if not pairs:
-        raise not_paired("given", list(problems.values()))
+    pairs, failures = pair_folders(options.image, options.labels)
     labels = [pair.labels for pair in pairs]
     places = places_in_folder(options.output, [pair.image for pair in pairs], SEGMENTATION_ENDING, others=labels)
     singles = {
         pair.name: replace(options, image=pair.image, labels=pair.labels, output=places[pair.image]) for pair in pairs
     }
-    failures = {Path(path).name: f"{problem}." for path, problem in problems.items()}
     return run_each(
         singles, _fill_file, options.output, progress, failures=failures, skip_existing=options.skip_existing
     )

@@ -127,6 +127,27 @@ def pair_up(images: Sequence[str], labels: Sequence[str]) -> tuple[list[PairOfFi
     return pairs, problems
 
 
+def pair_folders(images: str, labels: str) -> tuple[list[PairOfFiles], dict[str, str]]:
+    """Pair the files of two folders for a work that goes on where some are in no pair.
+
+    Returns
+    -------
+    pairs : list of PairOfFiles
+        One or more.
+    failures : dict of str to str
+        The name of each file that is in no pair -> why, as a sentence.
+
+    Raises
+    ------
+    InputError
+        If there is no pair.
+    """
+    pairs, problems = pair_up([images], [labels])
+    if not pairs:
+        raise not_paired("given", list(problems.values()))
+    return pairs, {Path(path).name: f"{problem}." for path, problem in problems.items()}
+
+
 def not_paired(what: str, problems: Sequence[str]) -> InputError:
     """The error that lists why images and labels are in no pair."""
     if len(problems) == 1:

@@ -15,7 +15,6 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ACSegLib.commands.folders import FolderResults, describe_each
 from ACSegLib.commands.opening import (
@@ -106,17 +105,15 @@ def _split_folder(options: Options, progress: Progress) -> FolderResults[Results
     """Split file by file; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.folders import places_in_folder, run_each
     from ACSegLib.commands.inputs import find_labels
-    from ACSegLib.commands.pairs import not_paired, pair_up
+    from ACSegLib.commands.pairs import pair_folders
     from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     if options.seeds:
         raise InputError("--seeds needs a single segmentation; give one, not a folder.")
     images: dict[str, str | None] = dict.fromkeys(find_labels([options.labels]))
-    problems: dict[str, str] = {}
+    failures: dict[str, str] = {}
     if options.image:
-        pairs, problems = pair_up([options.image], [options.labels])
-        if not pairs:
-            raise not_paired("given", list(problems.values()))
+        pairs, failures = pair_folders(options.image, options.labels)
         images = {pair.labels: pair.image for pair in pairs}
     read = [image for image in images.values() if image]
     places = places_in_folder(options.output, list(images), SEGMENTATION_ENDING, others=read)
@@ -124,7 +121,6 @@ def _split_folder(options: Options, progress: Progress) -> FolderResults[Results
         stem(labels): replace(options, labels=labels, image=image, output=places[labels])
         for labels, image in images.items()
     }
-    failures = {Path(path).name: f"{problem}." for path, problem in problems.items()}
     return run_each(singles, _split_file, options.output, progress, failures=failures)
 
 
