@@ -6,7 +6,7 @@ state no distance of slices. tifffile reads the tags.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ACSegLib.files.axes import Axis
@@ -33,7 +33,7 @@ def axes_of(file: Any) -> dict[str, Axis]:
 def _of_lsm(file: Any) -> dict[str, Axis]:
     """Metres along all axes."""
     info = file.lsm_metadata or {}
-    return {letter: Axis(letter, _number(info, f"VoxelSize{letter.upper()}") * _UM, "um") for letter in "xyz"}
+    return {letter: Axis(letter, _number(info.get(f"VoxelSize{letter.upper()}")) * _UM, "um") for letter in "xyz"}
 
 
 def _of_micromanager(file: Any) -> dict[str, Axis]:
@@ -58,7 +58,7 @@ def _of_fluoview(file: Any) -> dict[str, Axis]:
 def _of_fei(file: Any) -> dict[str, Axis]:
     """Metres along the axes of the picture."""
     scan = (file.fei_metadata or {}).get("Scan") or {}
-    sizes = {"x": _number(scan, "PixelWidth"), "y": _number(scan, "PixelHeight")}
+    sizes = {"x": _number(scan.get("PixelWidth")), "y": _number(scan.get("PixelHeight"))}
     return {letter: Axis(letter, size * _UM, "um") for letter, size in sizes.items()}
 
 
@@ -67,17 +67,16 @@ def _of_zeiss_sem(file: Any) -> dict[str, Axis]:
     row = (file.sem_metadata or {}).get("ap_image_pixel_size") or ("", 0.0, "")
     if len(row) < 3:
         return {}
-    return {letter: Axis(letter, _number({"": row[1]}, ""), row[2]) for letter in "xy"}
+    return {letter: Axis(letter, _number(row[1]), row[2]) for letter in "xy"}
 
 
 def _first(tables: list[Json], *names: str) -> float:
     """The first number above 0 of these names; 0 where there is none, as is written where it is not known."""
-    return next((size for table in tables for name in names if (size := _number(table, name)) > 0), 0.0)
+    return next((size for table in tables for name in names if (size := _number(table.get(name))) > 0), 0.0)
 
 
-def _number(table: Mapping[str, object], name: str) -> float:
+def _number(value: object) -> float:
     """A size as a number; 0 where there is none."""
-    value = table.get(name)
     try:
         return abs(float(value)) if isinstance(value, (str, int, float)) else 0.0
     except ValueError:
