@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, is_image_name, is_zarr_folder_name, stem
+from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, TIFF_ENDINGS, is_image_name, is_zarr_folder_name, stem
 
 #: A folder of TIFF files is looked at no further when this many of them are single slices.
 _SLICES_TO_BELIEVE = 5
@@ -14,6 +14,8 @@ _SLICES_TO_BELIEVE = 5
 
 def find_files(paths: Sequence[str]) -> list[str]:
     """The files named, and the images in the folders named (not in their sub-folders), sorted by name.
+
+    A folder that is one image counts as a file.
 
     Raises
     ------
@@ -25,7 +27,7 @@ def find_files(paths: Sequence[str]) -> list[str]:
         entry = Path(path)
         if not entry.exists():
             raise FileError(f"{path}: there is no such file or folder; check the name.")
-        if entry.is_file() or is_zarr_folder_name(entry):
+        if entry.is_file() or is_zarr_folder_name(entry) or is_one_image(path):
             files.append(str(path))
             continue
         inside = sorted(str(p) for p in entry.iterdir() if is_image_name(p.name))
@@ -45,9 +47,6 @@ def find_images(paths: Sequence[str]) -> list[str]:
     """
     images: list[str] = []
     for path in paths:
-        if is_one_image(path):
-            images.append(path)
-            continue
         files = find_files([path])
         images += [file for file in files if not file.lower().endswith(SEGMENTATION_ENDING)] or files
     return images
@@ -91,6 +90,9 @@ def is_one_image(path: str) -> bool:
     if kind != slices.NAME:
         return True
     files = sorted(str(p) for p in Path(path).iterdir() if is_image_name(p.name))
+    others = [file for file in files if not file.lower().endswith(TIFF_ENDINGS)]
+    if len(others) > len(slices.slices_of(Path(path))):
+        return False
     for file in files[:_SLICES_TO_BELIEVE]:
         try:
             with collect_notes():  # they are told when the image is read

@@ -164,7 +164,7 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
         return [Item(name, {"labels": path}) for name, path in named.items()], missing
     own = {os.path.abspath(path) for path in labels}  # both may lie in one folder
     images = find_images([options.image])
-    if options.image_dataset is None:  # else one file may hold image and labels
+    if options.image_dataset is None and options.labels_dataset is None:  # else one file may hold image and labels
         images = [path for path in images if os.path.abspath(path) not in own]
     partners, without = match_files(named, images, "image", options.image)
     items = [Item(name, {"labels": named[name], "image": image}) for name, image in partners.items()]

@@ -150,7 +150,7 @@ def _require_single(shape: Sequence[int], n: int, letter: str, path: Path) -> No
         return
     sizes = " x ".join(map(str, shape))
     if letter in _CHANNELS:
-        raise FileError(f"{path}: has {shape[n]} {_NAMES['s']} ({sizes}); save one channel as a greyscale volume.")
+        raise FileError(f"{path}: has {shape[n]} {_NAMES[letter]} ({sizes}); save one channel as a greyscale volume.")
     if letter == "t":
         raise FileError(f"{path}: has {shape[n]} {_NAMES['t']} ({sizes}); save one time point as a volume.")
     raise FileError(f"{path}: has {len(shape)} dimensions ({sizes}); save one time point or channel as a volume.")

@@ -2,6 +2,7 @@
 
 - ITK-SNAP's label descriptions (`.label`, `.txt`): value, red, green, blue (0 to 255), opacity, visible, mesh, "name";
 - Slicer's colour tables (`.ctbl`, `.txt`, and `.csv` since 5.8): value, name, red, green, blue, opacity (0 to 255);
+- the `dataset.json` of nnU-Net (both versions) in the folder of the labels, or in the one around `labelsTr`;
 - the label table of Connectome Workbench's (Caret's) XML in a NIfTI extension, which TotalSegmentator writes as well.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from ACSegLib.volume import Segment, default_colour
 #: Endings of tables, and what may stand between the stem of the labels and them.
 _ENDINGS = (".label", ".ctbl", ".txt", ".csv")
 _LINKS = ("", "_ColorTable", "-ColorTable", "_labels", "_label", "-label", "_colors", "_lut")
+_NNUNET = "dataset.json"
 _MAX_BYTES = 1 << 22
 _SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.eE+-]+)\s+(\d+)\s+(\d+)\s+"(.*)"\s*$')
 _COLOUR_LINE = re.compile(r"^\s*(\d+)\s+(\S+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+))?\s*$")
@@ -46,6 +49,10 @@ def read_beside(path: Path, stem: str) -> tuple[list[Segment], Path] | None:
         segments = read(file)
         if segments:
             return segments, file
+    for folder in (path.parent, path.parent.parent)[: 2 if path.parent.name.startswith("labels") else 1]:
+        file = folder / _NNUNET
+        if file.is_file() and (segments := _nnunet(file)):
+            return segments, file
     return None
 
 
@@ -55,6 +62,25 @@ def read(file: Path) -> list[Segment]:
         return []
     text = file.read_bytes().decode("utf-8-sig", "replace")
     return _itk_snap(text) or (_slicer_csv(text) if file.suffix.lower() == ".csv" else _slicer(text))
+
+
+def _nnunet(file: Path) -> list[Segment]:
+    """The labels of a data set of nnU-Net: values by names, or names by values before version 2; regions are no labels.
+
+    A label "ignore" is one of the names that ACSeg takes for ignored voxels.
+    """
+    if file.stat().st_size > _MAX_BYTES:
+        return []
+    try:
+        labels = json.loads(file.read_bytes().decode("utf-8-sig", "replace"))["labels"]
+        pairs = [(v, k) if isinstance(v, str) else (k, v) for k, v in labels.items() if not isinstance(v, list)]
+        named = {int(value): str(name) for name, value in pairs}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+    rows = sorted((value, name) for value, name in named.items() if value > 0)
+    return [
+        Segment(name.strip() or f"Segment_{value}", value, default_colour(n)) for n, (value, name) in enumerate(rows)
+    ]
 
 
 def _itk_snap(text: str) -> list[Segment]:

@@ -309,6 +309,8 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
         raise FileError(
             f"{path}: its values change from voxel to voxel, as those of an image do; give the file with the labels."
         )
+    if content.segments is None and not image_too:
+        notes = [*_note_on_background(layers[0], path), *notes]
     if notes:
         content.meta["notes"] = [*content.meta.get("notes", []), *notes]
         tell(notes)
@@ -320,6 +322,17 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
                 colour = default_colour(len(segments))
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
     return Segmentation(layers, segments, content.geometry, stem(path), content.meta)
+
+
+def _note_on_background(layer: np.ndarray, path: Path) -> list[str]:
+    """The note on labels of which none is 0, as those of ilastik, whose first class often is the background."""
+    values = unique_values(layer)
+    if len(values) < _TWO or not values[0]:
+        return []
+    return [
+        f"{path.name}: all its voxels are labelled, so that it has no background; if label {values[0]} is it, name it "
+        f"so: acseg convert with --names {values[0]}=background."
+    ]
 
 
 def _with_usable_colour(segment: Segment, n: int) -> Segment:

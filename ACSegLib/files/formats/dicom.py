@@ -7,6 +7,7 @@ are found here by the positions that the slices state, and refused.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,12 @@ def read(path: Path, request: Request) -> Content:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames(chosen)
     reader.MetaDataDictionaryArrayUpdateOn()
-    image = reader.Execute()
+    try:
+        with _without_warnings(SimpleITK):  # what they tell is found below
+            image = reader.Execute()
+    except RuntimeError:
+        dicom_frames.require_one_size([Path(file) for file in chosen], path)
+        raise
     values = {tuple(_tag_numbers(reader, n, tag) for tag in _VALUE_TAGS) for n in range(len(chosen))}
     if len(values) > 1:  # ITK gives all slices the type of the first, which may not hold the values of others
         reader.SetOutputPixelType(SimpleITK.sitkFloat32)
@@ -112,6 +118,17 @@ def read(path: Path, request: Request) -> Content:
     content = _content(SimpleITK, image, path, names[0])
     content.notes += _inverted(reader.GetMetaData(0, _PHOTOMETRIC) if reader.HasMetaDataKey(0, _PHOTOMETRIC) else "")
     return _placed(content, reader, [Path(file) for file in chosen], path)
+
+
+@contextlib.contextmanager
+def _without_warnings(itk: Any) -> Iterator[None]:
+    """Keep ITK's warnings from the terminal."""
+    shown = itk.ProcessObject.GetGlobalWarningDisplay()
+    itk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        itk.ProcessObject.SetGlobalWarningDisplay(shown)
 
 
 def _placed(content: Content, reader: Any, files: list[Path], path: Path) -> Content:

@@ -7,6 +7,7 @@ look up. Here, the file itself is asked.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,22 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
         raise FileError(
             f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
             "resample them to a straight grid first."
+        )
+
+
+def require_one_size(files: Sequence[Path], path: Path) -> None:
+    """Raise FileError where slices have several numbers of pixels, as where an overview lies among them."""
+    import pydicom
+
+    names = ("Columns", "Rows")
+    headers = [pydicom.dcmread(f, force=True, stop_before_pixels=True, specific_tags=list(names)) for f in files]
+    sizes = [tuple(int(header.get(name) or 0) for name in names) for header in headers]
+    (columns, rows), count = Counter(sizes).most_common(1)[0]
+    odd = next((n for n, size in enumerate(sizes) if size != (columns, rows)), None)
+    if odd is not None:
+        raise FileError(
+            f"{path}: its slice {files[odd].name} has {sizes[odd][0]} x {sizes[odd][1]} pixels, but {count} of "
+            f"{len(sizes)} have {columns} x {rows}; move what does not belong to the volume elsewhere."
         )
 
 

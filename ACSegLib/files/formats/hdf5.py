@@ -32,6 +32,8 @@ _PART_BYTES = 1 << 26
 _ROOM = 1 << 24
 #: Attribute of arrays that MATLAB (7.3) wrote, and their axes: rows (y) run fastest there, and are HDF5's last axis.
 _MATLAB, _OF_MATLAB = "MATLAB_class", "zxy"
+#: Group of MINC 2, whose arrays have an order of axes and a scale of their own.
+_MINC = "minc-2.0"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -51,6 +53,8 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
 
     _check_heaps(path)
     with h5py.File(path, "r") as file:
+        if _MINC in file:
+            raise FileError(f"{path}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii.")
         name = _chosen(file, dataset, path)
         _check_type(file[name], path)
         data = open_checked(file, name, path)
@@ -62,7 +66,8 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
         geometry = hdf5_itk.geometry_of(data, path) or placed.geometry
         if geometry.unit == "px":
             notes = [*notes, *unread_sizes(data.attrs)]
-        content = Content((placed.array,), geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
+        notes = [*notes, *placed.notes, *hdf5_scales.note_of_projections(data)]
+        content = Content((placed.array,), geometry, meta={"dataset": data.name}, notes=notes)
         return record.restore(content, _attribute(data, record.KEY))
 
 
@@ -185,8 +190,11 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     labels = _dimension_labels(data)
     letters = "".join(str(tag["key"])[:1] for tag in tags) or labels or (_OF_MATLAB if _MATLAB in data.attrs else "")
     axes = axes_of(letters, data.ndim)
-    if not any(axis.letter for axis in axes):
-        axes = hdf5_scales.axes_of(data) or hdf5_dream3d.axes_of(data) or axes
+    known, scales = [axis.letter for axis in axes], hdf5_scales.axes_of(data)
+    if scales and [axis.letter for axis in scales] == known:
+        axes = scales
+    elif not any(known):
+        axes = scales or hdf5_dream3d.axes_of(data) or axes
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
     tagged = {
@@ -195,8 +203,10 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
         if step > 0 and letter in "xyz"
     }
     size = data.attrs.get("element_size_um")
-    known = size is not None and np.size(size) == 3 and bool(np.all(np.isfinite(np.ravel(size)) & (np.ravel(size) > 0)))
-    if not known:
+    usable = (
+        size is not None and np.size(size) == 3 and bool(np.all(np.isfinite(np.ravel(size)) & (np.ravel(size) > 0)))
+    )
+    if not usable:
         return [tagged.get(axis.letter, axis) for axis in axes], []
     if not any(axis.letter for axis in axes):
         array_axes = [n for n, length in enumerate(data.shape) if length > 1 or data.ndim == 3]

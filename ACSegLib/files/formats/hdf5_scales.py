@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.files.axes import Axis
+from ACSegLib.files.formats.mrc_tilts import note_of_angles
 
 #: Names such as x, Z, zdim, tomo_zdim (of the Australian National University).
 _NAME = re.compile(r"(?:.*_)?([xyztc])(?:_?dim)?$", re.IGNORECASE)
 _MAX_UNEVEN = 1e-3
+#: Where Data Exchange, NXtomo and beamlines keep the angles of projections: in their group, and in that of the entry.
+_ANGLES = ("theta", "rotation_angle", "angles", "tilt_angles")
+_ANGLES_OF_ENTRY = ("sample/rotation_angle",)
 
 
 def axes_of(data: Any) -> list[Axis] | None:
@@ -58,6 +62,21 @@ def _of_nexus(data: Any) -> list[tuple[str, Any]]:
     else:
         return []
     return [(name, group.get(name)) for name in names]
+
+
+def note_of_projections(data: Any) -> list[str]:
+    """Give the note that a stack holds projections, with an angle for each, of which a volume is still to be made."""
+    group = data.parent
+    for place, name in [(group, n) for n in _ANGLES] + [(group.parent, n) for n in _ANGLES_OF_ENTRY]:
+        try:
+            angles = place[name]
+            if angles.dtype.kind in "iuf" and angles.shape == data.shape[:1]:
+                degrees = np.asarray(angles[()], float)
+                unit = _text(angles.attrs.get("units")).lower()
+                return note_of_angles(np.degrees(degrees) if unit.startswith("rad") else degrees, angles.name)
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError):  # not there, or damaged
+            continue
+    return []
 
 
 def _step(values: Any, size: int) -> tuple[float | None, str | None]:

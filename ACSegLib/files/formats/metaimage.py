@@ -58,7 +58,7 @@ def read(path: Path, request: Request) -> Content:
     fields, start = _fields(path)
     channels = int(fields.get("ElementNumberOfChannels", 1))
     if channels > 1:
-        raise FileError(f"{path}: has {channels} colour channels; save one channel as a volume.")
+        raise FileError(f"{path}: has {channels} channels; save one channel as a volume.")
     stored = _voxels(path, fields, start)
     array, kept = arrange(stored, ["" for _ in stored.shape], path)
     geometry, notes = _geometry(fields, [stored.ndim - 1 - n for n in kept[::-1]])
@@ -88,7 +88,7 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
 
     def numbers(*names: str) -> np.ndarray | None:
         text = next((fields[name] for name in names if name in fields), None)
-        return None if text is None else np.array(text.split(), float)
+        return None if text is None else np.array(text.replace(",", ".").split(), float)
 
     spacing = numbers("ElementSpacing", "ElementSize")
     origin = numbers("Origin", "Position", "Offset")

@@ -1,4 +1,4 @@
-"""Tilt series among MRC files: stacks of projections that a reconstruction is still to be made of.
+"""Tilt series: stacks of projections that a reconstruction is still to be made of, and how MRC files show that.
 
 Nothing in the main header tells them from volumes. The angles stand in the extended header, of FEI's microscopes or of
 SerialEM (https://bio3d.colorado.edu/imod/doc/mrc_format.txt), or in a text file of IMOD beside the stack.
@@ -36,7 +36,12 @@ def note_of_tilts(file: Any, path: Path) -> list[str]:
     where = "its extended header"
     if angles is None:
         angles, where = _beside(path, sections)
-    if angles is None or sections < 2 or not np.all(np.isfinite(angles)) or np.ptp(angles) < _MIN_SPAN:
+    return [] if angles is None else note_of_angles(angles, where)
+
+
+def note_of_angles(angles: np.ndarray, where: str) -> list[str]:
+    """Give the note on a stack whose sections have these angles, in degrees; none where they are no tilts."""
+    if len(angles) < 2 or not np.all(np.isfinite(angles)) or np.ptp(angles) < _MIN_SPAN:
         return []
     return [
         f"is a tilt series, with the angles {angles.min():g} to {angles.max():g} degrees in {where}: its sections are "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ def read(path: Path, request: Request) -> Content:
     path = header_of_pair(path) or path
     with contextlib.ExitStack() as opened:
         opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
+        nibabel.imageglobals.logger.addHandler(logging.NullHandler())  # with no handler, Python shows warnings itself
         image, stream, told = _open(path, opened)
         array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared

@@ -46,6 +46,10 @@ _LIST = re.compile(r"data file: LIST\b")
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
 
 
+#: With the beginnings of spaces that have no anatomy (scanner-xyz, 3D-right-handed, 3D-left-handed).
+_KNOWN_SPACES = ("RAS", "LAS", "LPS", "SCA", "3D-")
+
+
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the file begins with the NRRD magic."""
     return head.startswith(b"NRRD000")
@@ -166,6 +170,11 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
     flip = np.ones(3)
     space = str(header.get("space", "")).strip().lower().removesuffix("-time")
     letters = _SPACES.get(space, space.upper())[:3]
+    told = []
+    if space and letters not in _KNOWN_SPACES:
+        told = [
+            f"states the space {space!r}, which NRRD does not have; its axes were taken as left-posterior-superior."
+        ]
     if letters in ("RAS", "LAS", "LPS"):
         flip = np.array([-1.0 if letters[0] == "R" else 1.0, -1.0 if letters[1] == "A" else 1.0, 1.0])
     names = header.get("space units") or [u for n, u in enumerate(header.get("units", [])) if n in spatial]
@@ -181,7 +190,7 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
     origin = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
     origin = np.where(np.isfinite(origin), origin, 0.0) * scale
     unit = unit or unstated_unit(spacing, silent)
-    return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
+    return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), [*notes, *told]
 
 
 def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -60,11 +61,16 @@ def read(path: Path, request: Request) -> Content:
     if len(scales) > 1:
         notes.append(f"holds {len(scales)} multiscale images in one group; the first was read.")
     scale = scales[0]
-    levels = scale["datasets"]
+    levels = _finest_first(node, scale["datasets"])
     level = request.level or 0
     if not 0 <= level < len(levels):
         raise FileError(f"{path}: has {len(levels)} resolution levels; there is no level {level}.")
-    data = node[levels[level]["path"]]
+    data = node.get(levels[level]["path"])
+    if data is None:
+        raise FileError(
+            f"{path}: its resolution level {level}, {levels[level]['path']!r}, is not there; copy it from its source, "
+            "or choose another one with --level."
+        )
     axes, told = axes_of_level(scale, levels[level], len(data.shape), path)
     voxels = native(_loaded(data, _below(root, name, levels[level]["path"])))
     placed = place(voxels, axes, path)
@@ -84,14 +90,25 @@ def inventory(path: Path) -> list[Part]:
         arrays = sorted(node.arrays()) if hasattr(node, "arrays") else []
         return [Part(n, tuple(a.shape), str(a.dtype)) for n, a in arrays]
     rows = []
-    for level, entry in enumerate(scales[0]["datasets"]):
-        data = node[entry["path"]]
+    for level, entry in enumerate(_finest_first(node, scales[0]["datasets"])):
+        data = node.get(entry["path"])
+        if data is None:
+            continue
         rows.append(Part(name, tuple(data.shape), str(data.dtype), level))
     labels = _below(root, name, "labels")
     if labels.is_dir():
         found = sorted(p.name for p in labels.iterdir() if holds_zarr(p))
         rows += [Part(f"{name}/labels/{n}".lstrip("/")) for n in found]
     return rows
+
+
+def _finest_first(node: Any, levels: list[Json]) -> list[Json]:
+    """Resolution levels in the order that the specification demands; as listed where one of them is not there."""
+    arrays = [node.get(entry["path"]) for entry in levels]
+    if any(array is None for array in arrays):
+        return levels
+    sizes = [math.prod(array.shape) for array in arrays]
+    return [levels[n] for n in sorted(range(len(levels)), key=lambda n: -sizes[n])]
 
 
 def _image_node(path: Path, root: Place, name: str | None) -> tuple[Any, str, list[str]]:

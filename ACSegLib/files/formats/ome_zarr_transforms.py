@@ -21,24 +21,33 @@ _MAX_DEPTH = 8
 def axes_of_level(scale: Json, level: Json, dimensions: int, path: Path) -> tuple[list[Axis], list[str]]:
     """Give the axes of a resolution level, each in its own unit, and notes.
 
-    The transforms of the level come first, then those of the whole image.
+    The transforms of the level come first, then those of the whole image. From OME-Zarr 0.6 on, the latter lead from
+    the image's own coordinate system to others, and do not count.
 
     Raises
     ------
     FileError
-        If a transform is no scale or translation.
+        If a transform is no scale or translation, or has not one number for each axis.
     """
     size, shift = np.ones(dimensions), np.zeros(dimensions)
     stated, notes = False, list[str]()
-    for entry in (level, scale):
+    own = _own_system(scale, level)
+    for entry in (level,) if own else (level, scale):
         for kind, values in _steps(entry.get("coordinateTransformations") or [], path):
             if values is None:
                 notes.append(f"keeps a {kind} in an array of its own, which is not read; its voxel size may be wrong.")
+            elif values.shape != (dimensions,):
+                raise FileError(
+                    f"{path}: its {kind} has {values.size} numbers, but the image has {dimensions} axes; write one for "
+                    "each axis into its coordinateTransformations."
+                )
             elif kind == "scale":
                 size, shift, stated = size * values, shift * values, True
             else:
                 shift = shift + values
-    rows = scale.get("axes") or list("tczyx"[-dimensions:])
+    rows = own or scale.get("axes") or list("tczyx"[-dimensions:])
+    if len(rows) != dimensions:
+        raise FileError(f"{path}: names {len(rows)} axes, but the image has {dimensions}; correct its axes.")
     rows = [row if isinstance(row, Mapping) else {"name": str(row)} for row in rows]
     letters = [str(row.get("name", ""))[:1].lower() for row in rows]
     spatial = [n for n, row in enumerate(rows) if row.get("type") == "space"]
@@ -50,6 +59,14 @@ def axes_of_level(scale: Json, level: Json, dimensions: int, path: Path) -> tupl
         for n, (letter, row) in enumerate(zip(letters, rows, strict=True))
     ]
     return axes, notes
+
+
+def _own_system(scale: Json, level: Json) -> list[Any] | None:
+    """The axes of the coordinate system that the transform of a level leads to (OME-Zarr 0.6); None for older ones."""
+    systems = [row for row in scale.get("coordinateSystems") or [] if isinstance(row, Mapping) and row.get("axes")]
+    outputs = [row.get("output") for row in level.get("coordinateTransformations") or []]
+    names = [output.get("name") if isinstance(output, Mapping) else output for output in outputs]
+    return next((row["axes"] for row in [*(s for s in systems if s.get("name") in names), *systems]), None)
 
 
 def _steps(transforms: Sequence[Json], path: Path, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -29,10 +29,10 @@ _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether it is a folder with at least one slice, or a single picture."""
-    return bool(_slices(path)) if path.is_dir() else head.startswith(_MAGIC)
+    return bool(slices_of(path)) if path.is_dir() else head.startswith(_MAGIC)
 
 
-def _slices(folder: Path) -> list[Path]:
+def slices_of(folder: Path) -> list[Path]:
     """The slices of the commonest kind of picture."""
     files = [p for p in folder.iterdir() if _may_be_slice(p)]
     kinds = Counter(_kind(p) for p in files)
@@ -66,7 +66,7 @@ def read(path: Path, request: Request) -> Content:
     if not path.is_dir():
         arrange(_plane(path), "yx", path)
         raise FileError(f"{path}: is a single 2D image, not a volume; give the folder of all slices.")
-    files = _slices(path)
+    files = slices_of(path)
     if request.dataset:
         files = [file for file in files if _named(file, request.dataset)]
         if not files:
@@ -81,8 +81,10 @@ def read(path: Path, request: Request) -> Content:
     notes += _left_out(path, files)
     first = _plane(files[0])
     array = np.empty((len(files), *first.shape), first.dtype)
+    colours: dict[int, tuple[tuple[int, ...], str]] = {}
     for k, file in enumerate(files):
         plane = _plane(file)
+        _require_one_palette(file, plane, colours)
         if plane.shape != first.shape or plane.dtype != first.dtype:
             raise FileError(
                 f"{file}: is {plane.shape[1]} x {plane.shape[0]} {plane.dtype} but {files[0].name} is "
@@ -127,6 +129,27 @@ def _plane(file: Path) -> np.ndarray:
     if plane.ndim != 2:
         raise FileError(f"{file}: has {plane.ndim} dimensions; a folder must hold 2D slices. Open a 3D file by itself.")
     return plane
+
+
+def _require_one_palette(file: Path, plane: np.ndarray, known: dict[int, tuple[tuple[int, ...], str]]) -> None:
+    """Raise FileError where an index has another colour than in the slices before (`known`): it means something else.
+
+    Programs that keep only the colours of each picture number them anew.
+    """
+    if file.suffix.lower() not in (*PICTURE_ENDINGS, ".gif"):
+        return
+    from PIL import Image
+
+    with Image.open(file) as image:
+        palette = np.reshape(image.getpalette() or [], (-1, 3)).astype(int).tolist() if image.mode == "P" else []
+    for index in np.unique(plane).tolist() if palette else ():
+        colour = tuple(palette[index]) if index < len(palette) else ()
+        before, where = known.setdefault(index, (colour, file.name))
+        if before != colour:
+            raise FileError(
+                f"{file}: its palette gives index {index} another colour than that of {where}, so that the indices do "
+                "not tell the labels; save the slices with one palette, or as greyscale."
+            )
 
 
 def _unstretched(image: Any) -> np.ndarray:

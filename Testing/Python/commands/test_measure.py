@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from interrupted import run_interrupted
+from PIL import Image
 from processes import has_ended, wait_until
 
 from ACSegLib.commands import batch, measure
@@ -477,3 +478,35 @@ def test_missing_values_in_many_segments_are_one_note():
         "28 of 63 voxels of 7 segments in c have no finite value in the image, so that they do not count for "
         "intensities."
     ]
+
+
+@pytest.mark.parametrize("kind", ["tif", "png", "zarr"])
+def test_labels_in_a_folder_are_one_segmentation(kind, tmp_path):
+    """Slices, or an image inside of an OME-Zarr, whose folder has no ending of images."""
+    folder = tmp_path / "drawn"
+    if kind == "zarr":
+        save_segmentation(labels(), tmp_path / "cells.ome.zarr")
+        (tmp_path / "cells.ome.zarr").rename(folder)
+    else:
+        folder.mkdir()
+        for k, plane in enumerate(labels().labels):
+            Image.fromarray(plane).save(folder / f"s{k:02d}.{kind}")
+    size = ["--voxel-size", "100,100,100", "--file-unit", "nm", "--quiet"]
+    assert main(["measure", str(folder), "-o", str(tmp_path / "cell.csv"), *size]) == 0
+    voxels = [int(np.count_nonzero(labels().labels == value)) for value in (1, 2)]
+    rows = [row for row in read_table(tmp_path / "cell.csv") if row["kind"] == "segment"]
+    assert [row["voxels"] for row in rows] == voxels
+    assert main(["compare", str(folder), str(folder), "-o", str(tmp_path / "same.csv"), *size]) == 0
+    assert [row["dice"] for row in read_table(tmp_path / "same.csv")] == [1.0, 1.0]
+
+
+def test_labels_inside_of_the_image_of_an_ome_zarr(tmp_path):
+    path = tmp_path / "cell.ome.zarr"
+    save_volume(Volume(np.ones((24, 24, 24), np.float32), NM), path)
+    save_segmentation(labels(), tmp_path / "cells.ome.zarr")
+    (path / "labels").mkdir()
+    (tmp_path / "cells.ome.zarr").rename(path / "labels" / "cells")
+    words = ["measure", str(path), "--image", str(path), "--labels-dataset", "labels/cells", "--quiet"]
+    assert main([*words, "-o", str(tmp_path / "cell.csv")]) == 0
+    row = read_table(tmp_path / "cell.csv")[0]
+    assert (row["voxels"], row["lac_mean"]) == (int(np.count_nonzero(labels().labels == 1)), 1.0)

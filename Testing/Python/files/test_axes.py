@@ -80,7 +80,7 @@ def test_any_order_of_letters_is_transposed(order):
         ("tczyx", (1, 1, 1, 5, 6), "2D image"),
         ("zyxc", (1, 5, 6, 1), "2D image"),
         ("tyx", (4, 5, 6), "4 time points"),
-        ("cyx", (4, 5, 6), "4 colour channels"),
+        ("cyx", (4, 5, 6), "4 channels"),
         ("tzyx", (2, 4, 5, 6), "2 time points"),
         (("", "", "", ""), (1, 5, 1, 6), "2D image"),
         (("", "", "", ""), (2, 4, 5, 6), "4 dimensions"),

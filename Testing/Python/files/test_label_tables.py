@@ -1,5 +1,7 @@
 """Names and colours that other programs keep beside labels, in headers of NIfTI, and in look-up tables of ImageJ."""
 
+import json
+
 import nibabel
 import numpy as np
 import pytest
@@ -174,3 +176,27 @@ def test_two_segments_of_the_same_voxels_are_one_and_told():
 def test_colours_that_are_none_are_replaced(colour):
     found, _ = read_slicer({"Segment0_Name": "cell", "Segment0_LabelValue": "1", "Segment0_Color": colour}, 1)
     assert all(0 <= v <= 1 for v in found[0].colour)
+
+
+@pytest.mark.filterwarnings("ignore:.*its names are those of")
+@pytest.mark.parametrize("folder", ["labelsTr", "."])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"background": 0, "cell body": 1, "ignore": 3, "whole": [1, 3]},
+        {"0": "background", "1": "cell body", "3": "ignore"},
+    ],
+)
+def test_names_of_nnunet(names, folder, tmp_path):
+    (tmp_path / folder).mkdir(exist_ok=True)
+    _nifti(tmp_path / folder / "a_001.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": names, "channel_names": {"0": "x"}}))
+    found = open_segmentation(tmp_path / folder / "a_001.nii.gz")
+    assert {segment.value: segment.name for segment in found.segments} == {1: "cell body", 3: "ignore"}
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", '{"labels": [1]}', '{"labels": {"a": "b"}}', '{"labels": {"a": {}}}'])
+def test_other_files_of_that_name_are_passed_over(text, tmp_path):
+    _nifti(tmp_path / "a.nii.gz")
+    (tmp_path / "dataset.json").write_text(text)
+    assert [segment.name for segment in open_segmentation(tmp_path / "a.nii.gz").segments] == ["Segment_1", "Segment_3"]

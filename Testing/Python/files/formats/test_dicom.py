@@ -469,3 +469,27 @@ def test_slices_of_other_pixel_sizes_are_refused(tmp_path):
     file.save_as(tmp_path / "a" / "2.dcm")
     with pytest.raises(FileError, match=r"different sizes \(0.25 x 0.5 and 0.5 x 0.5 mm\)"):
         open_volume(tmp_path / "a", labels_too=True)
+
+
+@pytest.mark.parametrize(("number", "side"), [(0, 4), (0, 20), (6, 4), (6, 20)])
+def test_a_slice_of_another_size_is_named(number, side, tmp_path, capfd):
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(number == 0, 6 + (number == 0))], start=int(number == 0))
+    odd = SimpleITK.GetImageFromArray(np.zeros((1, side, side), np.int16))
+    other = SimpleITK.ReadImage(str(tmp_path / "a" / "3.dcm"))
+    for tag in other.GetMetaDataKeys():
+        odd.SetMetaData(tag, other.GetMetaData(tag))
+    odd.SetMetaData("0008|0018", "1.2.3.4.99")
+    odd.SetMetaData("0020|0032", f"0\\0\\{2 * number}")
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(tmp_path / "a" / "odd.dcm"))
+    writer.Execute(odd)
+    with pytest.raises(FileError, match=rf"a: its slice odd\.dcm has {side} x {side} pixels, but 6 of 7 have 12 x 10"):
+        open_volume(tmp_path / "a")
+
+
+def test_itk_warns_of_nothing_that_is_checked_here(tmp_path, capfd):
+    _series(tmp_path / "a", [(0, 0, 2 * k + 0.0004 * (-1) ** k) for k in range(6)])
+    open_volume(tmp_path / "a")
+    assert capfd.readouterr().err == ""
+    assert SimpleITK.ProcessObject.GetGlobalWarningDisplay()

@@ -64,7 +64,7 @@ def test_axes_of_ilastik(tmp_path):
     with h5py.File(tmp_path / "two.h5", "w") as file:
         file["exported_data"] = np.zeros((1, 4, 5, 6, 2), np.float32)
         file["exported_data"].attrs["axistags"] = tags
-    with pytest.raises(FileError, match=r"two\.h5.*2 colour channels"):
+    with pytest.raises(FileError, match=r"two\.h5.*2 channels"):
         open_volume(tmp_path / "two.h5")
 
 
@@ -256,3 +256,67 @@ def test_a_size_of_unknown_order_and_unit_is_told(tmp_path):
     with collect_notes() as notes:
         assert open_volume(tmp_path / "a.h5").geometry == Geometry()
     assert any("resolution (40, 4, 4) may be a voxel size" in note for note in notes)
+
+
+def test_coordinates_give_the_size_also_where_labels_name_the_axes(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("raw", data=ARRAY.transpose(2, 1, 0))
+        for n, (letter, step) in enumerate((("x", 0.1), ("y", 0.2), ("z", 0.3))):
+            file[letter] = np.arange(data.shape[n]) * step
+            file[letter].make_scale(letter)
+            file[letter].attrs["units"] = "um"
+            data.dims[n].attach_scale(file[letter])
+            data.dims[n].label = letter
+    found = open_volume(tmp_path / "a.h5")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    np.testing.assert_allclose(found.geometry.spacing, (0.1, 0.2, 0.3))
+    assert found.geometry.unit == "um"
+
+
+@pytest.mark.parametrize(
+    ("data", "angles", "units", "degrees"),
+    [
+        ("exchange/data", "exchange/theta", "", "0 to 180"),
+        ("entry/data/data", "entry/data/rotation_angle", "deg", "0 to 180"),
+        ("entry/instrument/data", "entry/sample/rotation_angle", "rad", "0 to 180"),
+    ],
+)
+def test_projections_with_their_angles_are_told(data, angles, units, degrees, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file[data] = ARRAY
+        file[angles] = np.linspace(0, np.pi if units == "rad" else 180, len(ARRAY))
+        file[angles].attrs["units"] = units
+    with pytest.warns(UserWarning, match=rf"tilt series, with the angles {degrees} degrees in /{angles}.*reconstruct"):
+        open_volume(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("angles", [np.zeros(4), np.linspace(0, 180, 7)])
+def test_other_angles_make_no_projections(angles, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["recon"], file["theta"] = ARRAY, angles
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.h5")
+    assert notes == []
+
+
+def test_minc_is_named(tmp_path):
+    with h5py.File(tmp_path / "a.mnc", "w") as file:
+        file["minc-2.0/image/0/image"] = ARRAY
+    with pytest.raises(FileError, match=r"a\.mnc: is a file of MINC.*mnc2nii"):
+        open_volume(tmp_path / "a.mnc")
+
+
+def test_labels_without_background_are_told(tmp_path):
+    """The classes of ilastik begin at 1, and the first is most often the background."""
+    labels = np.ones((4, 5, 6), np.uint8)
+    labels[1:3, 1:3, 1:3] = 2
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["exported_data"] = labels
+    with pytest.warns(UserWarning, match=r"no background; if label 1 is it.*--names 1=background"):
+        open_segmentation(tmp_path / "a.h5")
+    labels[0, 0, 0] = 0
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["exported_data"] = labels
+    with collect_notes() as notes:
+        open_segmentation(tmp_path / "b.h5")
+    assert notes == []

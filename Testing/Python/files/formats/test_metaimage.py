@@ -103,7 +103,7 @@ def test_directions_are_columns(tmp_path):
 def test_colours_and_pictures_are_refused(tmp_path):
     rgb = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(rgb, str(tmp_path / "rgb.mha"))
-    with pytest.raises(FileError, match=r"rgb\.mha.*3 colour channels"):
+    with pytest.raises(FileError, match=r"rgb\.mha.*3 channels"):
         open_volume(tmp_path / "rgb.mha")
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((5, 6), np.uint8)), str(tmp_path / "flat.mha"))
     with pytest.raises(FileError, match=r"flat\.mha.*2D"):
@@ -176,3 +176,12 @@ def test_fields_that_contradict_each_other_are_read_as_by_itk(fields, order, tmp
     np.testing.assert_array_equal(found.array, SimpleITK.GetArrayFromImage(image))
     np.testing.assert_array_equal(found.array, ARRAY)
     assert_same_place(found.geometry, Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "mm"))
+
+
+def test_decimal_commas(tmp_path):
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    head = "ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementSpacing = 0,5 0,25 2\nOffset = 1,5 0 0\n"
+    (tmp_path / "a.mha").write_bytes(
+        f"{head}ElementType = MET_UCHAR\nElementDataFile = LOCAL\n".encode() + array.tobytes()
+    )
+    assert open_volume(tmp_path / "a.mha").geometry == Geometry((0.5, 0.25, 2), (1.5, 0, 0), unit="mm")

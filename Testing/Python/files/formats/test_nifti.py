@@ -1,6 +1,8 @@
 """NIfTI against nibabel and SimpleITK."""
 
 import gzip
+import subprocess
+import sys
 
 import nibabel
 import numpy as np
@@ -291,3 +293,14 @@ def test_forms_with_opposite_axes_at_one_place_are_refused(axes, tmp_path):
     with pytest.warns(UserWarning, match="the sform is used"):
         found = open_volume(tmp_path / "b.nii").geometry
     np.testing.assert_allclose(found.direction, image.GetDirection(), atol=1e-5)
+
+
+def test_nibabels_warnings_stay_from_the_terminal(tmp_path):
+    path = tmp_path / "a.nii"
+    _image(pixdim=[1, -2, 3, 4, 0, 0, 0, 0], affine=np.diag([2, 3, 4, 1])).to_filename(path)
+    raw = bytearray(path.read_bytes())
+    raw[80:84] = np.float32(-2).tobytes()
+    path.write_bytes(raw)
+    words = "from ACSegLib.files import open_volume; import sys; print(open_volume(sys.argv[1]).geometry.spacing)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", words, str(path)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("(2.0, 3.0, 4.0)\n", "")

@@ -102,7 +102,7 @@ def test_skips_and_a_detached_file(tmp_path):
 def test_what_is_not_one_volume_is_refused(tmp_path):
     rgb = ["type: uchar", "dimension: 4", "sizes: 3 4 5 2", "encoding: raw", "kinds: RGB-color domain domain domain"]
     flat = ["type: uchar", "dimension: 2", "sizes: 4 5", "encoding: raw"]
-    for name, fields, words in (("rgb", rgb, "3 colour channels"), ("flat", flat, "2D")):
+    for name, fields, words in (("rgb", rgb, "3 channels"), ("flat", flat, "2D")):
         _write_by_hand(tmp_path / f"{name}.nrrd", fields, bytes(200))
         with pytest.raises(FileError, match=rf"{name}\.nrrd.*{words}"):
             open_volume(tmp_path / f"{name}.nrrd")
@@ -279,3 +279,14 @@ def test_absurd_dimensions_are_refused_at_once(number, tmp_path):
     _write_by_hand(tmp_path / "a.nrrd", ["type: short", f"dimension: {number}", "sizes: 6 5 4"], ARRAY.tobytes())
     with pytest.raises(FileError, match=r"a\.nrrd: states \d+ dimensions; NRRD has 16 at most"):
         open_volume(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(("space", "told"), [("LAI", True), ("right-posterior-superior", True), ("scanner-xyz", False)])
+def test_a_space_that_nrrd_does_not_have_is_told(space, told, tmp_path):
+    fields = [*BASIC, "encoding: raw", f"space: {space}", "space directions: (2,0,0) (0,3,0) (0,0,4)"]
+    _write_by_hand(tmp_path / "a.nrrd", fields, ARRAY.tobytes())
+    found = open_volume(tmp_path / "a.nrrd") if not told else None
+    if told:
+        with pytest.warns(UserWarning, match=f"space '{space.lower()}', which NRRD does not have"):
+            found = open_volume(tmp_path / "a.nrrd")
+    assert found.geometry == Geometry((2, 3, 4), unit="mm")

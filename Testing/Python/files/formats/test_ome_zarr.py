@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import zipfile
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_five_axes_other_units_and_whole_transforms(version, tmp_path):
     np.testing.assert_allclose(found.geometry.origin, (40, 20, 2000))
     two = [(np.zeros((1, 2, 4, 5, 6), np.uint8), level)]
     _group(tmp_path / "two.zarr", two, axes, version)
-    with pytest.raises(FileError, match=r"two\.zarr.*2 colour channels"):
+    with pytest.raises(FileError, match=r"two\.zarr.*2 channels"):
         open_volume(tmp_path / "two.zarr")
 
 
@@ -300,3 +301,53 @@ def test_a_size_of_a_plain_array_whose_order_and_unit_are_not_known_is_told(tmp_
     data[:], data.attrs["resolution"] = 1, [40, 4, 4]
     with pytest.warns(UserWarning, match=r"resolution \(40, 4, 4\) may be a voxel size"):
         assert open_volume(tmp_path / "a.zarr", labels_too=True).geometry.unit == "px"
+
+
+@pytest.mark.parametrize("letters", ["zyx", "xyz"])
+@pytest.mark.parametrize("output", ["own", {"name": "own"}])
+def test_axes_of_the_own_coordinate_system(letters, output, tmp_path):
+    """OME-Zarr 0.6: the transform of a level names its coordinate system; another may turn the image."""
+    order = ["zyx".index(letter) for letter in letters]
+    step = {"type": "scale", "scale": [[4.0, 3.0, 2.0][n] for n in order], "output": output}
+    _group(tmp_path / "a.zarr", [(FINE.transpose(order), [step])], None, "0.6")
+    systems = [
+        {"name": "atlas", "axes": [{"name": n, "type": "space", "unit": "meter"} for n in "abc"]},
+        {"name": "own", "axes": [{"name": n, "type": "space", "unit": "nanometer"} for n in letters]},
+    ]
+    turn = {"type": "rotation", "rotation": [[0, 1, 0], [1, 0, 0], [0, 0, 1]], "input": "own", "output": "atlas"}
+    group = zarr.open_group(str(tmp_path / "a.zarr"))
+    ome = group.attrs["ome"]
+    ome["multiscales"][0] |= {"axes": None, "coordinateSystems": systems, "coordinateTransformations": [turn]}
+    group.attrs["ome"] = ome
+    found = open_volume(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(found.array, FINE)
+    assert found.geometry == Geometry((2, 3, 4), unit="nm")
+
+
+def test_numbers_that_do_not_fit_the_axes_are_told(tmp_path):
+    """Programs write three numbers for four axes (fractal-tasks-core 420)."""
+    channel = [{"name": "c", "type": "channel"}, *SPACE]
+    _group(tmp_path / "a.zarr", [(FINE[None], [SCALE])], channel, "0.4")
+    with pytest.raises(FileError, match=r"a\.zarr: its scale has 3 numbers, but the image has 4 axes"):
+        open_volume(tmp_path / "a.zarr")
+    _group(tmp_path / "b.zarr", [(FINE, [SCALE])], channel, "0.4")
+    with pytest.raises(FileError, match=r"b\.zarr: names 4 axes, but the image has 3"):
+        open_volume(tmp_path / "b.zarr")
+
+
+def test_levels_listed_in_another_order(tmp_path):
+    coarse = {"type": "scale", "scale": [8, 6, 4]}
+    _group(tmp_path / "a.zarr", [(FINE[::2, ::2, ::2], [coarse]), (FINE, [SCALE])], SPACE, "0.4")
+    assert open_volume(tmp_path / "a.zarr").geometry.spacing == (2, 3, 4)
+    assert open_volume(tmp_path / "a.zarr", level=1).geometry.spacing == (4, 6, 8)
+    assert [row.shape for row in inventory(tmp_path / "a.zarr")] == [(8, 10, 12), (4, 5, 6)]
+
+
+def test_a_level_that_is_not_there_is_named(tmp_path):
+    coarse = {"type": "scale", "scale": [8, 6, 4]}
+    _group(tmp_path / "a.zarr", [(FINE, [SCALE]), (FINE[::2, ::2, ::2], [coarse])], SPACE, "0.4")
+    shutil.rmtree(tmp_path / "a.zarr" / "scale0")
+    with pytest.raises(FileError, match=r"a\.zarr: its resolution level 0, 'scale0', is not there.*--level"):
+        open_volume(tmp_path / "a.zarr")
+    assert open_volume(tmp_path / "a.zarr", level=1).geometry.spacing == (4, 6, 8)
+    assert [row.level for row in inventory(tmp_path / "a.zarr")] == [1]

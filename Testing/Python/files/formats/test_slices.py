@@ -217,3 +217,16 @@ def test_labels_that_jpeg_has_changed_are_refused(kind, tmp_path):
     with pytest.raises(FileError, match="JPEG, which changes values"):
         open_segmentation(path)
     open_volume(path)
+
+
+def test_palettes_that_give_an_index_two_colours_are_refused(tmp_path):
+    """Programs that keep only the colours that a picture needs number them anew for each."""
+    picture = Image.fromarray(np.eye(5, 6, dtype=np.uint8), "P")
+    for name, palette in (("s1", [0, 0, 0, 255, 0, 0]), ("s2", [0, 0, 0, 255, 0, 0, 0, 255, 0])):
+        picture.putpalette(palette)
+        picture.save(tmp_path / f"{name}.png")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, [np.eye(5, 6)] * 2)
+    picture.putpalette([0, 0, 0, 0, 255, 0])
+    picture.save(tmp_path / "s3.png")
+    with pytest.raises(FileError, match=r"s3\.png: its palette gives index 1 another colour than that of s1\.png"):
+        open_volume(tmp_path)

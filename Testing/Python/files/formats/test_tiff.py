@@ -289,7 +289,7 @@ def test_what_is_not_one_volume_is_refused(tmp_path):
         ("flat", "2D image"),
         ("rgb", "3 colour channels"),
         ("rgbflat", "3 colour channels"),
-        ("channels", "2 colour channels"),
+        ("channels", "2 channels"),
         ("time", "7 time points"),
     ):
         with pytest.raises(FileError, match=rf"{name}\.tif.*{words}"):
