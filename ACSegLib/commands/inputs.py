@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, TIFF_ENDINGS, is_image_name, is_zarr_folder_name, stem
+from ACSegLib.files.names import (
+    IMAGE_ENDINGS,
+    SEGMENTATION_ENDING,
+    TIFF_ENDINGS,
+    is_image_name,
+    is_zarr_folder_name,
+    stem,
+)
 
 #: A folder of TIFF files is looked at no further when this many of them are single slices.
 _SLICES_TO_BELIEVE = 5

@@ -20,7 +20,7 @@ IMAGE_ENDINGS = (
 )  # fmt: skip
 _ZARR_FOLDER = ".zarr"
 #: Endings of the files of which each is one slice of an image.
-TIFF_ENDINGS, PICTURE_ENDINGS = (".tif", ".tiff"), (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
+TIFF_ENDINGS, PICTURE_ENDINGS = (".tif", ".tiff"), (".png", ".bmp", ".jpg", ".jpeg", ".jp2", ".j2k", ".pgm")
 DICOM_ENDINGS = (".dcm", ".ima")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -20,6 +21,8 @@ ENDINGS = (".csv", ".xlsx", ".json")
 #: Widest column of a workbook, in characters.
 MAX_WIDTH = 60
 _ROWS_FOR_WIDTH = 200
+#: What separates the cells of a .csv, the first counting more where none stands in the header.
+_DELIMITERS = (",", ";", "\t")
 #: Characters with which a cell begins that spreadsheets take as a formula (OWASP, CSV injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -76,8 +79,8 @@ def write_workbook(sheets: Mapping[str, Sequence[Row]], path: str | os.PathLike[
 def read_table(path: str | os.PathLike[str]) -> list[Row]:
     """Read a .csv, .xlsx (its first sheet) or .json table, such as `write_table` writes.
 
-    Numbers come back as numbers, empty cells as None. A .csv that a spreadsheet has saved with semicolons and decimal
-    commas is understood as well.
+    Numbers come back as numbers, empty cells as None. A .csv that a spreadsheet has saved with semicolons or tabs, with
+    decimal commas, and in the encodings of Windows is understood as well.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
     if path.suffix.lower() == ".xlsx":
         return _read_xlsx(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: cannot be read as a table ({error}); give a .csv, .xlsx or .json table.") from error
     if path.suffix.lower() == ".json":
@@ -102,13 +105,26 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
             raise FileError(f"{path}: is not a table, which is a list of rows; save it again.")
         return rows
     header = text.partition("\n")[0]
-    semicolons = header.count(";") > header.count(",")
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if semicolons else ",")
+    delimiter = max(_DELIMITERS, key=header.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     if not reader.fieldnames:
         raise FileError(f"{path}: the table is empty; give a table with rows.")
     return [
-        {_armed(name): _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader
+        {_armed(name): _value(cell, delimiter != ",") for name, cell in row.items() if name is not None}
+        for row in reader
     ]
+
+
+def _decoded(data: bytes) -> str:
+    """A text in UTF-8, in UTF-16 if it begins with its mark, else in the encoding of Windows in Western Europe."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in data or not any(mark.encode() in data.partition(b"\n")[0] for mark in _DELIMITERS):
+            raise
+        return data.decode("cp1252")
 
 
 def _read_xlsx(path: Path) -> list[Row]:

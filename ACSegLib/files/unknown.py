@@ -28,7 +28,6 @@ _KINDS = (
     (b"ply", "a surface mesh", "open the image or the labels that it was made from"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file", "save it with -v7.3, or as TIFF"),
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save the slices as TIFF or PNG, and give their folder"),
     (b"<MRML", "a scene of Slicer", "open the volume or the segmentation that lies beside it"),
     (b"Iout", "an outline of ImageJ (.roi)", _DRAW),
     (b"IMODV1", "a model of IMOD", f"{_DRAW}, with imodmop"),

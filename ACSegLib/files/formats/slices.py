@@ -22,9 +22,9 @@ ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
 _MAX_BYTE, _MAX_WORD = 255, 65535
-_SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg"}
+_SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg", ".j2k": ".jp2"}
 _LOSSY = ".jpg"
-_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
+_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -115,8 +115,9 @@ def _plane(file: Path) -> np.ndarray:
             from PIL import Image
 
             with Image.open(file) as image:
+                _require_all_bits(image, file)
                 plane = _unstretched(image)
-    except (ImportError, MemoryError):  # the file is as it should be
+    except (FileError, ImportError, MemoryError):  # the file is as it should be
         raise
     except Exception as error:  # libraries raise anything at all on damaged files
         raise FileError(f"{file}: this slice cannot be read ({error}); copy it again from its source.") from error
@@ -150,6 +151,13 @@ def _require_one_palette(file: Path, plane: np.ndarray, known: dict[int, tuple[t
                 f"{file}: its palette gives index {index} another colour than that of {where}, so that the indices do "
                 "not tell the labels; save the slices with one palette, or as greyscale."
             )
+
+
+def _require_all_bits(image: Any, file: Path) -> None:
+    """Raise FileError for pictures of 16 bits of which Pillow reads 8: in colours, or with transparency."""
+    kinds = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in image.tile]
+    if image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(kind) for kind in kinds):
+        raise FileError(f"{file}: has 16 bits of each colour, which are not read; save the slices as 16-bit greyscale.")
 
 
 def _unstretched(image: Any) -> np.ndarray:

@@ -32,6 +32,8 @@ _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
 _LUT_ENTRIES = 256
 _MIN_IS_WHITE = 0
+#: Tag of the corner where a plane begins and of the way in which it goes on; 1 is the usual one.
+_ORIENTATION, _TURNED = 274, range(2, 9)
 #: How many bytes one byte can be unpacked to: none, LZW, deflate (two codes), PackBits; and others, generously.
 _MAX_INFLATION = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 128}
 _MAX_INFLATION_ELSE = 1 << 17
@@ -110,6 +112,13 @@ def _stack(file: Any, pages: Sequence[Any], path: Path) -> Content:
 def _notes_on_values(file: Any, page: Any) -> list[str]:
     """Notes on values that other programs calibrate in an unknown way, or show inverted."""
     _, notes = tiff_metadata.calibration_of(file)
+    turned = page.tags.get(_ORIENTATION)
+    if turned is not None and turned.value in _TURNED:
+        notes = [
+            *notes,
+            f"states orientation {turned.value}; its planes were read as they are stored, as in ImageJ, but Slicer may "
+            "mirror them.",
+        ]
     if page.photometric != _MIN_IS_WHITE:
         return notes
     white = "states that its lowest value is white; the values are those of the file, which other programs invert."

@@ -103,3 +103,20 @@ def test_a_workbook_that_finds_no_room_prints_no_traceback():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == (os.strerror(errno.ENOSPC), "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator"), [("utf-16", "\t"), ("cp1252", ";"), ("utf-8", "\t"), ("utf-8-sig", ";")]
+)
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_encodings_and_separators_of_spreadsheets(encoding, separator, decimal, tmp_path):
+    lines = [["volume_name", "unit", "volume"], ["Zellkörper", "µm", f"1{decimal}5"]]
+    text = "".join(separator.join(line) + "\r\n" for line in lines)
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    assert read_table(tmp_path / "a.csv") == [{"volume_name": "Zellkörper", "unit": "µm", "volume": 1.5}]
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\0\0\n")
+    with pytest.raises(FileError, match=r"a\.csv: cannot be read as a table"):
+        read_table(tmp_path / "a.csv")

@@ -1,5 +1,8 @@
 """Folders of numbered slices, and DICOM series, against arrays written slice by slice."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -230,3 +233,28 @@ def test_palettes_that_give_an_index_two_colours_are_refused(tmp_path):
     picture.save(tmp_path / "s3.png")
     with pytest.raises(FileError, match=r"s3\.png: its palette gives index 1 another colour than that of s1\.png"):
         open_volume(tmp_path)
+
+
+def test_colours_of_16_bits_are_refused(tmp_path):
+    """Pillow reads the upper 8 bits of each; a writer by hand, since it writes none."""
+    samples = np.repeat(ARRAY[0][..., None], 3, axis=-1).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", ARRAY.shape[2], ARRAY.shape[1], 16, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, part in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        data += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+    for name in ("s1.png", "s2.png"):
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(FileError, match=r"s1\.png: has 16 bits of each colour"):
+        open_volume(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".jp2", ".j2k"])
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_jpeg_2000(ending, kind, tmp_path):
+    array = numbers(kind, (12, 40, 50))
+    for k, plane in enumerate(array):
+        Image.fromarray(plane).save(tmp_path / f"s{k}{ending}")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, array)
+    with pytest.raises(FileError, match="2D image"):
+        open_volume(tmp_path / f"s1{ending}")

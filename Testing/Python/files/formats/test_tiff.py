@@ -11,7 +11,7 @@ from filecases import STRAIGHT, assert_same_place, labels, numbers, volume
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
-from ACSegLib.files.registry import inventory
+from ACSegLib.files.registry import collect_notes, inventory
 from ACSegLib.volume import Geometry
 
 ARRAY = numbers("u2", (4, 5, 6))
@@ -354,3 +354,13 @@ def test_a_compression_that_tifffile_cannot_read_alone_names_the_package_for_it(
     command = [sys.executable, "-c", code, str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["imagecodecs"]
+
+
+@pytest.mark.parametrize(("orientation", "told"), [(1, False), (4, True), (8, True)])
+def test_planes_to_be_mirrored_are_read_as_they_are_stored_and_told(orientation, told, tmp_path):
+    """ImageJ passes over this tag, and ITK mirrors the planes of orientation 4."""
+    tags = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "a.tif", ARRAY, photometric="minisblack", metadata=None, extratags=tags)
+    with collect_notes() as notes:
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
+    assert [f"states orientation {orientation}; its planes" in note for note in notes] == [True] * told
