@@ -83,11 +83,13 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
         _("states no voxel size along {0}; that of {1} is used."),
         _("states no {0} of its slices; they were taken as parallel planes in the order of their {1}."),
+        _("states orientation {0}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror them."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states that {0} is in layer {1}, but holds {2}; it was left out."),
         _("states the intercept {0} (scl_inter); it was taken as 0, as in ITK and Slicer."),
         _("states the slice distance {0}, which is none; 1 is used, as in ImageJ."),
+        _("states the space {0}, which NRRD does not have; its axes were taken as left-posterior-superior."),
         _("states the spacing {0}, which is not one number or three; it was not used."),
         _("states values of {0} to {1}, so its bytes were read as unsigned."),
         _(
@@ -129,6 +131,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "(torch.onnx.export)."
         ),
         _("{0}: a prompt model must end in one of {1}."),
+        _(
+            "{0}: all its voxels are labelled, so that it has no background; if label {1} is it, name it so: acseg "
+            "convert with --names {2}=background."
+        ),
         _("{0}: asks for the codec pickle, which could run any program; save it with another codec."),
         _("{0}: cannot be read ({1}); check its permissions."),
         _("{0}: cannot be read as a table ({1}); give a .csv, .xlsx or .json table."),
@@ -138,6 +144,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: data set {1} holds {2}, not numbers of one channel."),
         _("{0}: data set {1} of {2}, a part of it, is missing."),
         _("{0}: does not fit into memory ({1}); close other programs, or open a coarser level or a part of it."),
+        _("{0}: has 16 bits of each colour, which are not read; save the slices as 16-bit greyscale."),
         _(
             "{0}: has a coordinate transform of type {1}, and ACSeg reads scales and translations; resample the "
             "image to a straight grid first."
@@ -147,6 +154,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: has no image {1}; it has: {2}."),
         _("{0}: has no lattice{1}; it has: {2}."),
         _("{0}: has the encoding {1}, which NRRD does not know; save it again as raw."),
+        _("{0}: has {1} channels; save one channel as a volume."),
         _("{0}: has {1} colour channels; save one channel as a volume."),
         _("{0}: has {1} coordinates, so its voxels are not of one size; resample it in Amira."),
         _("{0}: has {1} dimensions ({2}); save one time point or channel as a volume."),
@@ -175,6 +183,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is a ROI set of ImageJ, which ACSeg cannot read; {1}."),
         _("{0}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView."),
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
+        _("{0}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii."),
         _("{0}: is a film (MP4, MOV), which ACSeg cannot read; {1}."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it."),
@@ -236,10 +245,22 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "and type."
         ),
         _(
+            "{0}: its palette gives index {1} another colour than that of {2}, so that the indices do not tell the "
+            "labels; save the slices with one palette, or as greyscale."
+        ),
+        _(
             "{0}: its qform and sform have the same position but opposite axes, so that its place is not known; set "
             "the code of one of them to 0."
         ),
+        _(
+            "{0}: its resolution level {1}, {2}, is not there; copy it from its source, or choose another one with "
+            "--level."
+        ),
         _("{0}: its size is {1}; an image needs at least one voxel along each axis."),
+        _(
+            "{0}: its slice {1} has {2} x {3} pixels, but {4} of {5} have {6} x {7}; move what does not belong to "
+            "the volume elsewhere."
+        ),
         _(
             "{0}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; resample "
             "them to a straight grid first."
@@ -254,12 +275,17 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "check that it is the tomogram."
         ),
         _("{0}: its voxels {1} are missing; put both into one folder."),
+        _(
+            "{0}: its {1} has {2} numbers, but the image has {3} axes; write one for each axis into its "
+            "coordinateTransformations."
+        ),
         _("{0}: its {1} pages are of different sizes or types ({2}, {3}, ...); save all slices in one size and type."),
         _("{0}: keeps its images in no HDF5 file; in BigStitcher, save it again as HDF5."),
         _("{0}: lattice {1} holds {2} values, not one number per voxel."),
         _("{0}: names a part {1}, which leads elsewhere."),
         _("{0}: names its data files {1}, which has no place for a number as %03d is one."),
         _("{0}: names the data files {1}, which are {2}; correct its header."),
+        _("{0}: names {1} axes, but the image has {2}; correct its axes."),
         _("{0}: names {1} data files for {2} slices; the header is damaged."),
         _("{0}: names {1} data files of {2} axes each, which do not make up {3} voxels; correct its header."),
         _("{0}: no slice has {1} in its name."),
