@@ -211,10 +211,11 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
         return refine_surface(volume, prediction, model, settings, stages.refine)
     if request.refine == "walk":
         return refine_by_walk(volume, prediction, model, stages.refine, settings.roi, settings.memory_limit)
-    if too_large and prediction.report.resampled:
+    reduced = prediction.report.is_reduced
+    if too_large and reduced:
         prediction.report.notes.append(too_large)
     labelled = any(plane.any() for layer in prediction.segmentation.layers for plane in layer)
-    if automatic and prediction.report.resampled and labelled:
+    if automatic and reduced and labelled:
         return _walk_if_it_fits(volume, prediction, model, stages.refine, settings)
     return prediction
 

@@ -13,6 +13,8 @@ orientations  agreement of the predictions of all 48 orientations of one volume 
 inverted      the same volumes with the contrast inverted.
 padded        real and simulated volumes with a value far from their intensities outside of a circle, in a border and
               outside of a tilted box: Dice with the prediction of the image without it, and the share of it labelled.
+planes        every second to fourth plane along each axis of real and simulated volumes: Dice without the voxel size
+              that follows, and with it (of sxt_cell, over the labelled voxels of cell, glass and medium).
 empty         noise, and a capillary without cells: the share of the voxels that is labelled, and what is told.
 
 A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the pretrained
@@ -39,7 +41,7 @@ import numpy as np  # noqa: E402
 
 #: Seeds of volumes that no training of the pretrained model used.
 UNSEEN_LOOSE, UNSEEN_PACKED, UNSEEN_CONTACT = range(90_001, 90_006), range(95_001, 95_013), range(97_001, 97_005)
-UNSEEN_EMPTY, UNSEEN_PADDED = range(98_001, 98_003), range(99_003, 99_005)
+UNSEEN_EMPTY, UNSEEN_PADDED, UNSEEN_PLANES = range(98_001, 98_003), range(99_003, 99_005), range(88_101, 88_103)
 GLASS_FROM, MEDIUM = 0.0155, (0.0025, 0.0068)
 NOT_LABELLED = 2
 #: Orders of the axes of a volume whose capillary is along k that bring it along k, j and i.
@@ -82,9 +84,9 @@ class Predictor:
         self._refine, self._tta = options.refine, options.tta
         self.seconds: list[float] = []
 
-    def __call__(self, array: np.ndarray) -> np.ndarray:
-        """Labels: 1 cytoplasm, 2 bead."""
-        return self._run(array).labels
+    def __call__(self, array: np.ndarray, voxel: tuple[int, int, int] = (1, 1, 1)) -> np.ndarray:
+        """Labels: 1 cytoplasm, 2 bead; of an image with the sides of its voxels, along k, j, i."""
+        return self._run(array, voxel=voxel).labels
 
     def cells(self, array: np.ndarray) -> np.ndarray:
         """Number of the cell of each voxel, from 1; beads and background are 0."""
@@ -92,13 +94,13 @@ class Predictor:
         beads = [segment.value for segment in found.segments if segment.name == "bead"]
         return np.where(np.isin(found.labels, beads), 0, found.labels)
 
-    def _run(self, array: np.ndarray, cells: bool = False) -> Any:
-        from ACSegLib.volume import Volume
+    def _run(self, array: np.ndarray, cells: bool = False, voxel: tuple[int, int, int] = (1, 1, 1)) -> Any:
+        from ACSegLib.volume import Geometry, Volume
         from ACSegLib.workflows import PredictRequest, run
 
         started = time.perf_counter()
         choices = {"refine": self._refine, "tta": self._tta, "cells": cells}
-        found = run(PredictRequest(volume=Volume(array), model=self.model, **choices))
+        found = run(PredictRequest(volume=Volume(array, Geometry(voxel[::-1])), model=self.model, **choices))
         self.seconds.append(time.perf_counter() - started)
         self.notes = found.report.notes
         return found.segmentation
@@ -299,6 +301,40 @@ def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
                 yield f"padded {name}, {shape}, {kind}", ">= 0.98, told", f"{told:.3f}, {share:.1f} %, {noted}"
 
 
+def planes(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Every second to fourth plane along each axis, without the voxel size that follows, and with it."""
+    from ACSegLib.phantom import simulate, vary, vary_packed
+
+    volumes: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # image, cell, and what is judged
+    if data is not None:
+        folder = data / "sxt_cell_in_capillary"
+        image, labels = open_array(folder / "cell.rec"), open_labels(folder / "cell.labels")
+        beside = (labels == 0) & (((image >= MEDIUM[0]) & (image <= MEDIUM[1])) | (image > GLASS_FROM))
+        volumes["sxt_cell"] = image, labels == 1, beside | (labels == 1)
+        for name, of_image, of_cell in (
+            ("sxt_mef_revolved", "4hpi_left_image.nrrd", "4hpi_left_cells.nrrd"),
+            ("hl60_odt", "hl60_ri.nrrd", "hl60_otsu_cell.nrrd"),
+        ):
+            image, cell = open_array(data / name / of_image), open_labels(data / name / of_cell) > 0
+            volumes[name] = image, cell, np.ones(cell.shape, bool)
+    for seed in UNSEEN_PLANES:
+        made = simulate(options.size, seed=seed, recipe=(vary_packed if seed % 2 else vary)(seed))
+        cell = made.truth.labels == 1
+        volumes[f"simulated, seed {seed}"] = made.volume.array, cell, np.ones(cell.shape, bool)
+    for name, (image, cell, judged) in volumes.items():
+        for every in (2, 3, 4):
+            told = []
+            for axis in range(3):
+                k, j, i = (every if a == axis else 1 for a in range(3))
+                kept = (slice(None, None, k), slice(None, None, j), slice(None, None, i))
+                few = np.ascontiguousarray(image[kept])
+                before, after = (
+                    dice((predict(few, voxel) == 1) & judged[kept], cell[kept]) for voxel in ((1, 1, 1), (k, j, i))
+                )
+                told.append(f"{before:.3f} -> {after:.3f}")
+            yield f"one plane in {every}, {name}, along k / j / i", ">= 0.9", " / ".join(told)
+
+
 def empty(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
     """Images without a cell."""
     from scipy.ndimage import gaussian_filter
@@ -329,6 +365,7 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "orientations": agreement,
     "inverted": inverted,
     "padded": padded,
+    "planes": planes,
     "empty": empty,
 }
 NEEDS_DATA = {"real", "revolved", "hl60"}

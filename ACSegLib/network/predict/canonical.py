@@ -117,6 +117,9 @@ def run_canonical(
         correcting = bytes_to_correct_surface(image.size, model, used.name, used.precision)
         needed += [memory.bytes_to_read(grid), correcting]
         del image, turned
+    worked, grid = grid, grid.no_finer()
+    if grid is not worked:
+        probabilities = onto(probabilities, grid.shape)
     job = Job(array, grid, model, settings, normalise)
     job.tally = tally if entropy <= UNKNOWN else None
     needed.append(memory.bytes_to_label(grid, model.spec) + job.labels_bytes())
@@ -126,7 +129,7 @@ def run_canonical(
         stages.postprocess.check()
         sink.take(probabilities[:, start : start + planes])
     sink.finish(stages.postprocess)
-    return Run(job, sink, used, first.tiling, grid, max(inferring, memory.KEPT_BYTES + max(needed)), regions)
+    return Run(job, sink, used, first.tiling, worked, max(inferring, memory.KEPT_BYTES + max(needed)), regions)
 
 
 def _background_alone(probabilities: np.ndarray) -> np.ndarray:

@@ -19,12 +19,19 @@ from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.predict.canonical import run_canonical
-from ACSegLib.network.predict.estimates import Tally
+from ACSegLib.network.predict.estimates import Tally, is_pretrained
 from ACSegLib.network.predict.job import run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
-from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
+from ACSegLib.network.predict.working_grid import (
+    IMPOSSIBLE,
+    WorkingGrid,
+    in_cubes,
+    ratio_of_sides,
+    reduced_shape,
+    sides_of_voxels,
+)
 from ACSegLib.network.predict.working_probabilities import InterpolatedChannel
 from ACSegLib.padding import Padding
 from ACSegLib.volume import Segmentation, Volume
@@ -160,7 +167,8 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
     """Decide where the network works: the region, and the voxel size of the training where both are known."""
     start, stop = _region(volume.shape, model, settings)
     shape = (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2])
-    reduced = reduced_shape(shape, model.preprocessing)
+    sides = _sides(volume, model, notes) if settings.resample else (1.0, 1.0, 1.0)
+    reduced = reduced_shape(in_cubes(shape, sides), model.preprocessing)
     if reduced and settings.resample:
         shape = reduced
     elif model.spacing is not None and settings.resample:
@@ -169,7 +177,26 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
         else:
             _check_spacing(volume, model)
             shape = shape_at(shape, volume.geometry, model.spacing, model.unit)
-    return WorkingGrid(start, stop, shape)
+    return WorkingGrid(start, stop, shape, sides)
+
+
+def _sides(volume: Volume, model: Model, notes: list[str]) -> tuple[float, float, float]:
+    """Sides (k, j, i) of a voxel over the shortest, where the network expects cubes: the pretrained one saw no other.
+
+    Another model that reduces images was trained on voxels as they are, whatever their sides.
+    """
+    if not (model.reduces_images and is_pretrained(model)):
+        return 1.0, 1.0, 1.0
+    sides = sides_of_voxels(volume.geometry)
+    size = f"{' x '.join(f'{v:g}' for v in volume.geometry.spacing)} {volume.geometry.unit}"
+    if max(sides) > 1:
+        notes.append(f"the voxels are {size} (x, y, z), so the image was interpolated to cubes for the network")
+    elif ratio_of_sides(volume.geometry) > IMPOSSIBLE:
+        notes.append(
+            f"voxels of {size} (x, y, z) are too long to be right, so the network took them as cubes; correct the "
+            "voxel size of the image"
+        )
+    return sides
 
 
 def _region(

@@ -70,6 +70,11 @@ class PredictionReport:
     walk_unsure_part: float | None = None
     estimates: list[SegmentEstimate] | None = None
 
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the image is finer than what the network saw, along any axis."""
+        return any(n > m for n, m in zip(self.region_shape or (), self.working_shape or (), strict=False))
+
     def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``), without those that do not apply."""
         present = {"thin_threshold"} if self.working_shape is not None else set()

@@ -14,11 +14,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.geometry import Geometry
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.threads import chunks_of, in_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+
+#: Ratio of the longest side of a voxel to the shortest from which on a network is shown cubes instead, and beyond which
+#: the voxel size must be wrong.
+UNEQUAL, IMPOSSIBLE = 1.1, 8.0
+
+
+def ratio_of_sides(geometry: Geometry) -> float:
+    """Longest side of a voxel over the shortest."""
+    return max(geometry.spacing) / min(geometry.spacing)
+
+
+def sides_of_voxels(geometry: Geometry) -> tuple[float, float, float]:
+    """Sides (k, j, i) of a voxel over its shortest one; 1 each if they hardly differ, or too much to be right."""
+    if not UNEQUAL <= ratio_of_sides(geometry) <= IMPOSSIBLE:
+        return 1.0, 1.0, 1.0
+    i, j, k = (side / min(geometry.spacing) for side in geometry.spacing)
+    return k, j, i
+
+
+def in_cubes(shape: Sequence[int], sides: Sequence[float]) -> tuple[int, int, int]:
+    """Shape (k, j, i) of a box in cubes that are as long as the shortest of the `sides` of its voxels."""
+    k, j, i = (max(1, round(n * side)) for n, side in zip(shape, sides, strict=True))
+    return k, j, i
 
 
 def working_shape(shape: Sequence[int], longest_side: int) -> tuple[int, int, int]:
@@ -124,11 +149,14 @@ class WorkingGrid:
         The box of the image, (k, j, i).
     shape : tuple of int
         Working voxels of the box, (k, j, i).
+    sides : tuple of float
+        Of a voxel of the image, (k, j, i), as `sides_of_voxels` gives them.
     """
 
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
     shape: tuple[int, int, int]
+    sides: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         sizes = self.box_shape
@@ -145,6 +173,11 @@ class WorkingGrid:
         """Image voxels of the box, (k, j, i)."""
         k, j, i = (b - a for a, b in zip(self.start, self.stop, strict=True))
         return k, j, i
+
+    def no_finer(self) -> WorkingGrid:
+        """This grid, but along no axis finer than the image."""
+        k, j, i = (min(n, m) for n, m in zip(self.shape, self.box_shape, strict=True))
+        return self if (k, j, i) == self.shape else WorkingGrid(self.start, self.stop, (k, j, i), self.sides)
 
     def read(
         self, array: Any, start: tuple[int, ...], size: tuple[int, ...], normalise: Callable[[np.ndarray], np.ndarray]
@@ -165,7 +198,8 @@ class WorkingGrid:
             source.append((low, high))
         place = tuple(slice(a + low, a + high) for a, (low, high) in zip(self.start, source, strict=True))
         tile = normalise(np.asarray(array[place]))
-        for axis, weights in enumerate(self._forward):
+        for axis in sorted(range(3), key=lambda axis: self.shape[axis] > self.box_shape[axis]):  # what grows comes last
+            weights = self._forward[axis]
             if weights is not None:
                 low, high = source[axis]
                 tile = resample_axis(tile, weights[start[axis] : stop[axis], low:high], axis)

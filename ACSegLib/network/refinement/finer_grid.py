@@ -16,7 +16,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.backends import choose_backend, make_backend
 from ACSegLib.network.predict.memory import bytes_to_correct
 from ACSegLib.network.predict.plane_sink import strongest
-from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
+from ACSegLib.network.predict.working_grid import WorkingGrid, in_cubes, reduced_shape
 from ACSegLib.network.refinement.correction import SCALED_RANGE, correct_regions, scale_to_segment
 from ACSegLib.network.refinement.network import require_refinement_network
 from ACSegLib.network.refinement.plausible_growth import keep_lesser_segments, keep_plausible
@@ -42,10 +42,10 @@ def corrects_on_finer_grid(model: Model) -> bool:
 
 
 def finer_grid(grid: WorkingGrid, model: Model) -> WorkingGrid:
-    """The grid of the refinement network over the box of a prediction's grid; never finer than the image."""
-    own = model.preprocessing
-    wanted = reduced_shape(grid.box_shape, replace(own, mean_side=FINENESS * (own.mean_side or 0)))
-    return WorkingGrid(grid.start, grid.stop, wanted or grid.box_shape)
+    """The grid of the refinement network over the box of a prediction's grid; no voxel is shorter than the image's."""
+    own, cubes = model.preprocessing, in_cubes(grid.box_shape, grid.sides)
+    wanted = reduced_shape(cubes, replace(own, mean_side=FINENESS * (own.mean_side or 0)))
+    return WorkingGrid(grid.start, grid.stop, wanted or cubes, grid.sides)
 
 
 def bytes_to_correct_surface(voxels: int, model: Model, backend: str, precision: str = "float32") -> int:
