@@ -161,7 +161,7 @@ def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -
     placed = replace(placed, layers=tuple(np.where(covered, layer, 0) for layer in placed.layers))
     note = f"{image.name}: was resampled to the grid of {labels.name}, so that its shapes stay as they are."
     tell([*_assumptions(labels, geometry, image, lost), note])
-    return placed, resample_volume(image, placed.geometry, placed.shape, order=0)
+    return placed, resample_volume(image, placed.geometry, placed.shape)
 
 
 def _covered_by(other: Volume | Segmentation, geometry: Geometry, shape: tuple[int, int, int]) -> np.ndarray:
@@ -169,7 +169,7 @@ def _covered_by(other: Volume | Segmentation, geometry: Geometry, shape: tuple[i
     from ACSegLib.resample import resample_volume
 
     everywhere = Volume(np.broadcast_to(np.uint8(1), other.shape), other.geometry)
-    return np.asarray(resample_volume(everywhere, geometry, shape, order=0).array) != 0
+    return np.asarray(resample_volume(everywhere, geometry, shape).array) != 0
 
 
 def _labelled_outside(labels: Segmentation, covered: np.ndarray) -> int:

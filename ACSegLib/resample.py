@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ACSegLib.errors import InputError
-from ACSegLib.jobs import Progress
-from ACSegLib.volume import Geometry, Segmentation, Volume, unique_values
+from ACSegLib.volume import Geometry, Segmentation, Volume
 
 _TOLERANCE = 1e-3
 _SLAB_VOXELS = 1 << 22
@@ -64,17 +62,8 @@ def _map_of(
     return index_map(content.geometry, onto)
 
 
-def resample_volume(
-    volume: Volume,
-    onto: Geometry,
-    shape: tuple[int, int, int],
-    order: int = 1,
-    *,
-    outside: float = 0.0,
-    antialias: bool = False,
-    progress: Progress | None = None,
-) -> Volume:
-    """Bring an image onto another grid.
+def resample_volume(volume: Volume, onto: Geometry, shape: tuple[int, int, int]) -> Volume:
+    """Bring an image or a mask onto another grid; each voxel takes the value of the nearest one.
 
     Parameters
     ----------
@@ -83,71 +72,24 @@ def resample_volume(
         Where the new grid lies.
     shape : tuple of int
         Voxels of the new grid along k, j, i.
-    order : int
-        0 nearest, 1 linear, 2 to 5 splines.
-    outside : float
-        Value of voxels further than half a voxel outside the image.
-    antialias : bool
-        Smooth by a Gaussian first along axes that become coarser (sigma = (factor - 1) / 2 voxels).
 
     Returns
     -------
     Volume
-        Of the same number type. Values of whole-number types, and of masks, are rounded and kept in range.
+        Of the same number type; 0 further than half a voxel outside the image.
     """
-    matrix, offset = _map_of(volume, onto, shape)
-    whole = _whole(matrix, offset)
-    if whole is not None:
-        array = _copied(volume.array, *whole, shape, fill=outside)
-    else:
-        source = _smoothed(volume.array, matrix) if antialias else volume.array
-        array = _interpolated(source, matrix, offset, shape, order, outside, volume.array.dtype, progress)
+    array = _nearest(volume.array, *_map_of(volume, onto, shape), shape)
     return replace(volume, array=array, geometry=onto, meta=dict(volume.meta))
 
 
-def resample_segmentation(
-    segmentation: Segmentation,
-    onto: Geometry,
-    shape: tuple[int, int, int],
-    *,
-    interpolation: str = "nearest",
-    progress: Progress | None = None,
-) -> Segmentation:
-    """Bring labels onto another grid; every layer and the whole table are kept.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-    onto, shape
-        As `resample_volume`. Voxels outside the source are background.
-    interpolation : str
-        "nearest", or "linear": each label is interpolated and the strongest wins, which keeps borders smooth where
-        the new grid is finer.
-
-    Raises
-    ------
-    InputError
-        If the interpolation is neither of the two.
-    """
-    if interpolation not in ("nearest", "linear"):
-        raise InputError(f"interpolation must be 'nearest' or 'linear', not {interpolation!r}.")
-    matrix, offset = _map_of(segmentation, onto, shape)
-    whole = _whole(matrix, offset)
-    layers = []
-    for number, layer in enumerate(segmentation.layers):
-        part = (progress or Progress()).part(number / len(segmentation.layers), (number + 1) / len(segmentation.layers))
-        if whole is not None:
-            layers.append(_copied(layer, *whole, shape, fill=0))
-        elif interpolation == "nearest":
-            layers.append(_interpolated(layer, matrix, offset, shape, 0, 0, layer.dtype, part))
-        else:
-            layers.append(_strongest_label(layer, matrix, offset, shape, part))
-    return replace(segmentation, layers=tuple(layers), geometry=onto, meta=dict(segmentation.meta))
+def resample_segmentation(segmentation: Segmentation, onto: Geometry, shape: tuple[int, int, int]) -> Segmentation:
+    """Bring labels onto another grid, as `resample_volume`; every layer and the whole table are kept."""
+    placed = _map_of(segmentation, onto, shape)
+    layers = tuple(_nearest(layer, *placed, shape) for layer in segmentation.layers)
+    return replace(segmentation, layers=layers, geometry=onto, meta=dict(segmentation.meta))
 
 
-def _copied(
-    array: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int], fill: float
-) -> np.ndarray:
+def _copied(array: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Copy the part that both grids share; `matrix` is a signed permutation and `offset` whole."""
     order = [int(np.flatnonzero(column)[0]) for column in matrix.T]  # source axis that each output axis runs along
     signs = [int(matrix[axis, n]) for n, axis in enumerate(order)]
@@ -164,17 +106,9 @@ def _copied(
         last = first + signs[n] * (stop - start)
         source.append(slice(first, None if last < 0 else last, signs[n]) if stop > start else slice(0, 0))
     view = array.transpose(order)
-    result = np.full(shape, fill, array.dtype)
+    result = np.zeros(shape, array.dtype)
     result[tuple(target)] = view[tuple(source)]
     return result
-
-
-def _smoothed(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
-    steps = np.linalg.norm(matrix, axis=1)
-    sigma = np.maximum(0.0, (steps - 1) / 2)
-    return gaussian_filter(array.astype(np.float32, copy=False), sigma) if sigma.any() else array
 
 
 def _slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
@@ -183,37 +117,20 @@ def _slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
         yield slice(start, min(start + depth, shape[0]))
 
 
-def _interpolated(
-    array: np.ndarray,
-    matrix: np.ndarray,
-    offset: np.ndarray,
-    shape: tuple[int, int, int],
-    order: int,
-    outside: float,
-    dtype: np.dtype,
-    progress: Progress | None = None,
-) -> np.ndarray:
-    """Interpolate slab by slab; nothing beyond half a voxel outside the source is made up."""
-    from scipy.ndimage import affine_transform, spline_filter
+def _nearest(array: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Take the nearest values, slab by slab; nothing beyond half a voxel outside the source is made up."""
+    from scipy.ndimage import affine_transform
 
+    whole = _whole(matrix, offset)
+    if whole is not None:
+        return _copied(array, *whole, shape)
     source: Any = array.astype(np.float32) if array.dtype == np.float16 else array
-    if order > 1:
-        source = spline_filter(source, order=order, output=np.float64, mode="nearest")
-    result = np.empty(shape, dtype)
-    limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "ui" else (0, 1) if dtype.kind == "b" else None
+    result = np.empty(shape, array.dtype)
     for slab in _slabs(shape):
-        if progress is not None:
-            progress(slab.start / shape[0], "resampling")
         part_shape = (slab.stop - slab.start, *shape[1:])
         part_offset = offset + matrix[:, 0] * slab.start
-        kind = source.dtype if order == 0 else np.float64 if source.dtype.itemsize > 2 else np.float32
-        part = affine_transform(
-            source, matrix, part_offset, part_shape, output=kind, order=order, mode="nearest", prefilter=False
-        )
-        if limits and order > 0:
-            part = np.clip(np.rint(part), *limits)
-        part = part.astype(dtype, copy=False)
-        part[~_inside(matrix, part_offset, part_shape, array.shape)] = outside
+        part = affine_transform(source, matrix, part_offset, part_shape, order=0, mode="nearest")
+        part[~_inside(matrix, part_offset, part_shape, array.shape)] = 0
         result[slab] = part
     return result
 
@@ -227,19 +144,3 @@ def _inside(matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, ...], limi
         at = (row[0] * k)[:, None, None] + (row[1] * j)[:, None] + (row[2] * i + offset[axis])
         inside &= (at >= -0.5) & (at <= size - 0.5)
     return inside
-
-
-def _strongest_label(
-    labels: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int], progress: Progress
-) -> np.ndarray:
-    """Interpolate each label's mask linearly; the strongest wins, background among them, the lower value in a tie."""
-    values = [int(v) for v in unique_values(labels)]
-    best = np.zeros(shape, np.float32)  # all strengths are 0 outside the source, which stays background
-    result = np.zeros(shape, labels.dtype)
-    for value, part in progress.each(values):
-        mask = (labels == value).astype(np.float32)
-        strength = _interpolated(mask, matrix, offset, shape, 1, 0.0, mask.dtype, part)
-        better = strength > best
-        result[better] = value
-        best[better] = strength[better]
-    return result

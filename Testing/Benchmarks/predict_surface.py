@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import harness
 import numpy as np
-from surface_to_volume import coarser
+from other_grids import coarser_grid, smoothed_onto
 from train_cases import SCORED_PHANTOMS, TRAINING_PHANTOMS, Pair, phantoms
 
 from ACSegLib.jobs import Progress
@@ -63,15 +63,13 @@ def _model(training: Sequence[Pair], minutes: float, coarse: float, first: Path 
 
 def _scaled_down(pair: Pair, factor: float) -> Pair:
     """The pair at `factor` times the voxel size, as scaling to 256^3 does: image by means, labels by nearest voxel."""
-    from ACSegLib.resample import resample_segmentation, resample_volume
+    from ACSegLib.resample import resample_segmentation
 
     if factor <= 1:
         return pair
     volume, labels = pair
-    k, j, i = (max(1, round(n / factor)) for n in volume.shape)
-    geometry = coarser(volume.geometry, [n / m for n, m in zip(volume.shape[::-1], (i, j, k), strict=True)])
-    small = resample_volume(volume, geometry, (k, j, i), antialias=True)
-    return small, resample_segmentation(labels, geometry, (k, j, i))
+    grid = coarser_grid(volume, factor)
+    return smoothed_onto(volume, *grid), resample_segmentation(labels, *grid)
 
 
 def _predicted(volume: Volume, model: Model, refine: str) -> Segmentation:

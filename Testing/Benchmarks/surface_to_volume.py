@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import markdown_table
+from other_grids import coarser_grid, interpolated_onto, smoothed_onto
 from ratio_errors import ratio_errors
 
 from ACSegLib.commands import predict, train
@@ -29,7 +29,6 @@ from ACSegLib.files import open_segmentation, open_volume, save_segmentation, sa
 from ACSegLib.files.tables import write_table
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.comparison import compare_paired, correct_p_values
-from ACSegLib.volume import Geometry
 from ACSegLib.workflows.train import beside
 
 CONDITIONS = ("filled", "downscaled", "native", "refined", "walked")
@@ -67,18 +66,8 @@ def simulate_cells(folder: Path, count: int, first_seed: int, options: argparse.
             save_segmentation(result.segmentation, filled)
 
 
-def coarser(geometry: Geometry, factors: Sequence[float]) -> Geometry:
-    """The grid that covers the same space with voxels larger by a factor along each of i, j, k."""
-    start = [(f - 1) / 2 for f in factors] + [1.0]
-    origin = tuple(float(v) for v in (geometry.ijk_to_lps @ start)[:3])
-    spacing = tuple(s * f for s, f in zip(geometry.spacing, factors, strict=True))
-    return replace(geometry, spacing=spacing, origin=origin)
-
-
 def downscaled_copy(folder: Path, target: Path, factor: float) -> None:
     """Images and filled labels at `factor` times the voxel size, as scaling to 256^3 does."""
-    from ACSegLib.resample import resample_segmentation, resample_volume
-
     for name in ("images", "filled"):
         (target / name).mkdir(parents=True, exist_ok=True)
     for path in sorted((folder / "images").glob("*.nrrd")):
@@ -86,11 +75,9 @@ def downscaled_copy(folder: Path, target: Path, factor: float) -> None:
             continue
         volume = open_volume(path)
         labels = open_segmentation(folder / "filled" / f"{path.stem}.seg.nrrd")
-        k, j, i = (max(1, round(n / factor)) for n in volume.shape)
-        onto = coarser(volume.geometry, [n / m for n, m in zip(volume.shape[::-1], (i, j, k), strict=True)])
-        small = resample_segmentation(labels, onto, (k, j, i), interpolation="linear")
-        save_segmentation(small, target / "filled" / f"{path.stem}.seg.nrrd")
-        save_volume(resample_volume(volume, onto, (k, j, i), antialias=True), target / "images" / path.name)
+        grid = coarser_grid(volume, factor)
+        save_segmentation(interpolated_onto(labels, *grid), target / "filled" / f"{path.stem}.seg.nrrd")
+        save_volume(smoothed_onto(volume, *grid), target / "images" / path.name)
 
 
 def train_once(images: Path, labels: Path, model: Path, options: argparse.Namespace) -> None:
@@ -131,15 +118,11 @@ def predict_all(images: Path, model: Path, target: Path, refine: str = "none") -
 
 def back_to_native(small: Path, images: Path, target: Path) -> None:
     """Bring down-scaled results onto the grid of the native images."""
-    from ACSegLib.resample import resample_segmentation
-
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(small.glob("*.seg.nrrd")):
         if not (target / path.name).exists():
             volume = open_volume(images / f"{path.name.removesuffix('.seg.nrrd')}.nrrd")
-            found = resample_segmentation(
-                open_segmentation(path), volume.geometry, volume.shape, interpolation="linear"
-            )
+            found = interpolated_onto(open_segmentation(path), volume.geometry, volume.shape)
             save_segmentation(found, target / path.name)
 
 

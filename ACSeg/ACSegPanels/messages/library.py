@@ -120,7 +120,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "image {0} has {1} voxels but labels {2} have {3}; use --resample to resample the labels to the grid of "
             "the image."
         ),
-        _("interpolation must be 'nearest' or 'linear', not {0}."),
         _("it became background where it is not labelled."),
         _("keep has shape {0}, but the segmentation has {1}."),
         _("keep must be all, largest or central, not {0}."),

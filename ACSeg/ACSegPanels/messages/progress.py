@@ -70,7 +70,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("refining surface region {0} of {1}"),
         _("removing islands"),
         _("rendering the surface"),
-        _("resampling"),
         _("restoring thin structures"),
         _("scaling the image"),
         _("scaling the image to the contrast of the segments"),

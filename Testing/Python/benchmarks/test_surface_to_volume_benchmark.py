@@ -13,6 +13,8 @@ import pytest
 from scipy import stats
 
 from ACSegLib.files.tables import read_table
+from ACSegLib.resample import resample_segmentation
+from ACSegLib.volume import Geometry, Segmentation, Volume
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "Benchmarks"
 
@@ -22,7 +24,7 @@ def benchmark_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     before = set(sys.modules)
     yield importlib.import_module("surface_to_volume")
-    for name in ("surface_to_volume", "harness", "ratio_errors"):
+    for name in ("surface_to_volume", "harness", "other_grids", "ratio_errors"):
         if name not in before:
             sys.modules.pop(name, None)
 
@@ -56,3 +58,22 @@ def test_p_values_are_corrected_for_conditions_and_measures(benchmark_script, tm
     table = [[cell.strip() for cell in line.split("|")] for line in capsys.readouterr().out.splitlines()]
     place = table[0].index("p (t, Holm)")
     assert [line[place] for line in table[2:8]] == [f"{p:.4f}" for p in by_hand]
+
+
+def _distance(n: int, spacing: float) -> np.ndarray:
+    """Distance of each voxel of a cube from its middle."""
+    return np.linalg.norm(np.indices((n, n, n)) * spacing - (n - 1) * spacing / 2, axis=0)
+
+
+def test_scaling_down_keeps_the_mean_and_scaling_up_keeps_borders_smooth(benchmark_script):
+    grids = sys.modules["other_grids"]
+    checker = Volume((np.indices((16, 16, 16)).sum(axis=0) % 2 * 100).astype(np.uint8), Geometry(unit="nm"))
+    onto, shape = grids.coarser_grid(checker, 4)
+    assert (onto.spacing, onto.origin, shape) == ((4, 4, 4), (1.5, 1.5, 1.5), (4, 4, 4))
+    np.testing.assert_allclose(grids.smoothed_onto(checker, onto, shape).array, 50, atol=3)
+    coarse = Segmentation.from_labels((_distance(20, 1.0) < 7).astype(np.uint8) * 5, Geometry(unit="nm"))
+    fine = (Geometry((0.25,) * 3, unit="nm"), (77, 77, 77))
+    truth = _distance(77, 0.25) < 7
+    smooth, nearest = grids.interpolated_onto(coarse, *fine), resample_segmentation(coarse, *fine)
+    assert set(np.unique(smooth.labels)) == {0, 5}
+    assert np.count_nonzero((smooth.labels == 5) != truth) < 0.75 * np.count_nonzero((nearest.labels == 5) != truth)
