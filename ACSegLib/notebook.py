@@ -16,9 +16,9 @@ MAX_THUMBNAIL = 160
 _CONTRAST = (0.5, 99.5)
 
 
-def shrink(plane: np.ndarray, size: int = MAX_THUMBNAIL) -> np.ndarray:
-    """Every n-th row and column of a plane, so that neither side exceeds `size`."""
-    step = max(1, -(-max(plane.shape) // size))
+def shrink(plane: np.ndarray) -> np.ndarray:
+    """Every n-th row and column of a plane, so that neither side exceeds `MAX_THUMBNAIL`."""
+    step = max(1, -(-max(plane.shape) // MAX_THUMBNAIL))
     return np.asarray(plane[::step, ::step])
 
 

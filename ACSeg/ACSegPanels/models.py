@@ -158,15 +158,15 @@ def _describe(card: Json) -> list[tuple[str, str]]:
     ]
 
 
-def listModels(folder: Path | None = None) -> list[ModelEntry]:
-    """List the model files of a folder, the newest first, then the one that ships with ACSeg.
+def listModels() -> list[ModelEntry]:
+    """List the model files of the model folder, the newest first, then the one that ships with ACSeg.
 
     A broken file is listed with its problem.
     """
     from ACSegLib.errors import FileError
     from ACSegLib.network.model.pretrained import pretrained_model
 
-    folder = folder or modelFolder()
+    folder = modelFolder()
     files = [p for suffix in SUFFIXES for p in folder.glob(f"*{suffix}")] if folder.is_dir() else []
     files.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     try:

@@ -21,17 +21,17 @@ def waitFor(condition, what):
         assert time.monotonic() < end, what
 
 
-def addSparseLabels(size=24, slices=(6, 12, 18)):
+def addSparseLabels():
     """Add a noisy ball and its labels on a few slices; gives both nodes and the labels."""
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
     from ACSegLib.volume import Geometry, Segmentation, Volume
 
-    k, j, i = np.indices((size,) * 3) - (size - 1) / 2
-    ball = k**2 + j**2 + i**2 <= (size / 3) ** 2
+    k, j, i = np.indices((24,) * 3) - 11.5
+    ball = k**2 + j**2 + i**2 <= 8**2
     geometry = Geometry((0.03, 0.03, 0.04), unit="mm")
     image = Volume((ball + np.random.default_rng(1).normal(0, 0.05, ball.shape)).astype(np.float32), geometry, "ball")
     labels = np.zeros(ball.shape, np.uint8)
-    labels[list(slices)] = ball[list(slices)]
+    labels[6:19:6] = ball[6:19:6]
     volume = write_volume_to_node(image, scene=slicer.mrmlScene)
     drawn = Segmentation.from_labels(labels, geometry, {1: "cytoplasm"}, name="sparse labels")
     return volume, write_segmentation_to_node(drawn, volume_node=volume), labels

@@ -16,6 +16,9 @@ Words = dict[str, str]
 #: Flags of the shell that say the same as another option.
 _SAME = {"region": "box"}
 
+#: Up to so many slices are named one by one.
+_LISTED = 12
+
 
 def namedByControls(text: str, labels: Mapping[str, str], module: str = "") -> str:
     """Name options by what a person can click in Slicer, in a sentence of the library, which names flags of the shell.
@@ -169,8 +172,8 @@ def crossValidationHelp() -> str:
     )
 
 
-def listSlices(axis: str, numbers: list[int], most: int = 12) -> str:
+def listSlices(axis: str, numbers: list[int]) -> str:
     """Name slices shortly: "k = 10, 30, 50 and 12 more"."""
-    shown = ", ".join(str(n) for n in numbers[:most])
-    rest = _(" and {count} more").format(count=len(numbers) - most) if len(numbers) > most else ""
+    shown = ", ".join(str(n) for n in numbers[:_LISTED])
+    rest = _(" and {count} more").format(count=len(numbers) - _LISTED) if len(numbers) > _LISTED else ""
     return f"{axis} = {shown}{rest}"

@@ -57,7 +57,7 @@ def array_geometry(spacing: Spacing | None, unit: str | None) -> Geometry:
     return Geometry(spacing=(x, y, z), unit=unit or "px")
 
 
-def as_volume(image: Image, spacing: Spacing | None = None, unit: str | None = None, name: str = "image") -> Volume:
+def as_volume(image: Image, spacing: Spacing | None = None, unit: str | None = None) -> Volume:
     """Make a `Volume` of an array, or return the one that was given.
 
     Parameters
@@ -72,13 +72,11 @@ def as_volume(image: Image, spacing: Spacing | None = None, unit: str | None = N
     InputError
         If it is not a 3D image of one channel, or if a volume is given with another spacing.
     """
-    given, geometry = _with_geometry({name: image}, spacing, unit)
-    return _volume(given[name], geometry, name)
+    given, geometry = _with_geometry({"image": image}, spacing, unit)
+    return _volume(given["image"], geometry, "image")
 
 
-def as_segmentation(
-    labels: Labels, spacing: Spacing | None = None, unit: str | None = None, name: str = "labels"
-) -> Segmentation:
+def as_segmentation(labels: Labels, spacing: Spacing | None = None, unit: str | None = None) -> Segmentation:
     """Make a `Segmentation` of a label array, or return the one that was given.
 
     Parameters
@@ -93,8 +91,8 @@ def as_segmentation(
     InputError
         If it is not a 3D array of whole numbers of 0 or more, or if a segmentation is given with another spacing.
     """
-    given, geometry = _with_geometry({name: labels}, spacing, unit)
-    return _segmentation(given[name], geometry, name)
+    given, geometry = _with_geometry({"labels": labels}, spacing, unit)
+    return _segmentation(given["labels"], geometry, "labels")
 
 
 def as_pair(

@@ -50,7 +50,7 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
     return Plan("measure", message, arrays, finish)
 
 
-def table_of(rows: Sequence[Row], geometry: Geometry, version: int = 0) -> Table:
+def table_of(rows: Sequence[Row], geometry: Geometry) -> Table:
     """The table that the page shows, with the units in the names of its columns, without empty columns."""
     from ACSegLib.files.tables import columns_of
     from ACSegLib.study.columns import label_of, unit_power, unit_text
@@ -60,7 +60,7 @@ def table_of(rows: Sequence[Row], geometry: Geometry, version: int = 0) -> Table
     units = [unit_text(unit, unit_power(name)) for name in names]
     columns = [label_of(name) + (f" ({text})" if text else "") for name, text in zip(names, units, strict=True)]
     cells = [[row.get(name) for name in names] for row in rows]
-    return Table(version, columns, cells, [_centre(row, geometry) for row in rows])
+    return Table(0, columns, cells, [_centre(row, geometry) for row in rows])
 
 
 def write_table_file(session: Session, folder: Path, ending: str) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -172,9 +171,9 @@ def _default_text(parameter: Parameter) -> str:
     return "" if default is None else str(default)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Rewrite the XML files below the folder that is given."""
-    (folder,) = sys.argv[1:] if arguments is None else arguments
+    (folder,) = sys.argv[1:]
     failures = 0
     for name in CLI_MODULES:
         path = Path(folder) / name / f"{name}.xml"

@@ -46,7 +46,7 @@ def check_table_path(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def write_table(rows: Sequence[Row], path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> None:
+def write_table(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     """Write rows as .csv, .xlsx or .json, whole or not at all.
 
     Parameters
@@ -55,11 +55,9 @@ def write_table(rows: Sequence[Row], path: str | os.PathLike[str], columns: Sequ
         A missing or undefined (NaN) value becomes an empty cell, and null in JSON.
     path : path
         Its ending chooses the format.
-    columns : sequence of str, optional
-        Their order; that of first appearance when left out.
     """
     path = check_table_path(path)
-    columns = list(columns) if columns is not None else columns_of(rows)
+    columns = columns_of(rows)
     with atomic_output(path) as temporary:
         if path.suffix.lower() == ".csv":
             _write_csv(rows, columns, temporary)

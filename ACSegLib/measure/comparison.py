@@ -12,6 +12,7 @@ Vallat, "Pingouin: statistics in Python", Journal of Open Source Software 3 (201
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -21,7 +22,8 @@ from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
 
 _NAN = float("nan")
-CORRECTIONS = ("holm", "bonf", "fdr_bh", "none")
+#: Of all intervals and, as the share of cells within them, of the limits of agreement.
+_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class PairedComparison:
 
 
 def compare_paired(
-    first: Sequence[float | None], second: Sequence[float | None], measure: str = "", confidence: float = 0.95
+    first: Sequence[float | None], second: Sequence[float | None], measure: str = ""
 ) -> PairedComparison:
-    """Compare paired values by t-test and Wilcoxon test, with effect size, interval and Bland-Altman limits.
+    """Compare paired values by t-test and Wilcoxon test, with effect size, 95 % interval and Bland-Altman limits.
 
     Parameters
     ----------
@@ -67,8 +69,6 @@ def compare_paired(
         One value per cell, in one order. Pairs with an undefined value are left out and counted.
     measure : str
         Name, for the table.
-    confidence : float
-        Of the interval of the mean difference and, as the share of cells within them, of the limits of agreement.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def compare_paired(
         from scipy import stats
 
         t_test = stats.ttest_rel(a, b)
-        interval = t_test.confidence_interval(confidence)
+        interval = t_test.confidence_interval(_CONFIDENCE)
         tested.update(
             t=float(t_test.statistic),
             t_p=float(t_test.pvalue),
@@ -96,7 +96,7 @@ def compare_paired(
             low=float(interval.low),
             high=float(interval.high),
         )
-    limits = bland_altman(a.tolist(), b.tolist(), confidence)
+    limits = bland_altman(a.tolist(), b.tolist())
     mean_first, mean_second = (float(np.mean(v)) if n else _NAN for v in (a, b))
     relative = mean / mean_second if n and mean_second else _NAN
     return PairedComparison(
@@ -130,40 +130,31 @@ class Agreement:
     limit_high: float
 
 
-def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> Agreement:
-    """Compare pairs by their differences; the limits hold `share` of these, if they are normally distributed."""
+def bland_altman(first: Sequence[float | None], second: Sequence[float | None]) -> Agreement:
+    """Compare pairs by their differences; the limits hold 95 % of these, if they are normally distributed."""
     from scipy import stats
 
     a, b, _ = _pairs(first, second, "")
     difference = a - b
     bias = float(np.mean(difference)) if len(a) else _NAN
-    reach = float(stats.norm.ppf(0.5 + share / 2) * np.std(difference, ddof=1)) if len(a) > 1 else _NAN
+    reach = float(stats.norm.ppf(0.5 + _CONFIDENCE / 2) * np.std(difference, ddof=1)) if len(a) > 1 else _NAN
     return Agreement(((a + b) / 2).tolist(), difference.tolist(), bias, bias - reach, bias + reach)
 
 
-def correct_p_values(values: Sequence[float], method: str = "holm") -> list[float]:
-    """Correct p values for their number; undefined ones stay undefined and do not count.
-
-    Raises
-    ------
-    InputError
-        If the method is not one of `CORRECTIONS`.
-    """
-    if method not in CORRECTIONS:
-        raise InputError(f"the correction must be one of {', '.join(CORRECTIONS)}, not {method!r}.")
+def correct_p_values(values: Sequence[float]) -> list[float]:
+    """Correct p values for their number, as Holm does; undefined ones stay undefined and do not count."""
     array = np.array(values, float)
     known = np.isfinite(array)
-    if method != "none" and known.any():
+    if known.any():
         import pingouin
 
-        array[known] = pingouin.multicomp(array[known], method=method)[1]
+        array[known] = pingouin.multicomp(array[known], method="holm")[1]
     return [float(v) for v in array]
 
 
 def compare_groups(
     groups: Mapping[str, Sequence[float]],
     measure: str = "",
-    correction: str = "holm",
     minimum: int = 2,
     counted: str = "cells",
 ) -> list[Row]:
@@ -175,8 +166,6 @@ def compare_groups(
         One value per cell; undefined ones are left out. At least two groups of `minimum` cells or more.
     measure : str
         Name, for the table.
-    correction : str
-        For the number of pairs, see `correct_p_values`.
     minimum : int
         Cells of a group that are enough for a test, 2 or more.
     counted : str
@@ -192,7 +181,7 @@ def compare_groups(
     Raises
     ------
     InputError
-        If there are fewer than two groups, one of them has too few cells, or the correction is none.
+        If there are fewer than two groups, or one of them has too few cells.
     """
     clean = {name: _defined(values) for name, values in groups.items()}
     small = [name for name, values in clean.items() if len(values) < minimum]
@@ -202,19 +191,14 @@ def compare_groups(
     rows: list[Row] = []
     if len(clean) > 2:
         rows.append({"measure": measure, "comparison": "all groups", **_all_groups(clean)})
-    names = list(clean)
-    tests = []
-    for n, first in enumerate(names):
-        for second in names[n + 1 :]:
-            tests.append(_two_groups(clean[first], clean[second]) | {"comparison": f"{first} - {second}"})
-    for test, p in zip(tests, correct_p_values([t["p"] for t in tests], correction), strict=True):
-        rows.append({"measure": measure, **test, "p_corrected": p})
+    for first, second in itertools.combinations(clean, 2):
+        test = _two_groups(clean[first], clean[second])
+        rows.append({"measure": measure, **test, "comparison": f"{first} - {second}"})
     return rows
 
 
 def compare_group_measures(
     measures: Mapping[str, Mapping[str, Sequence[float]]],
-    correction: str = "holm",
     minimum: int = 2,
     counted: str = "cells",
 ) -> tuple[list[Row], dict[str, str]]:
@@ -223,8 +207,6 @@ def compare_group_measures(
     Parameters
     ----------
     measures : mapping of measure to (mapping of group to values)
-    correction : str
-        See `correct_p_values`.
     minimum : int
     counted : str
         See `compare_groups`.
@@ -246,11 +228,11 @@ def compare_group_measures(
             left_out[measure] = f"{measure} of the groups with fewer than {minimum} {counted}: {small}."
             groups = large
         try:
-            rows += compare_groups(groups, measure, "none", minimum, counted)
+            rows += compare_groups(groups, measure, minimum, counted)
         except InputError as error:
             left_out[measure] = str(error)
-    pairs = [row for row in rows if "p_corrected" in row]
-    for row, p in zip(pairs, correct_p_values([row["p"] for row in pairs], correction), strict=True):
+    pairs = [row for row in rows if row["comparison"] != "all groups"]
+    for row, p in zip(pairs, correct_p_values([row["p"] for row in pairs]), strict=True):
         row["p_corrected"] = p
     return rows, left_out
 
@@ -298,7 +280,7 @@ def _two_groups(a: np.ndarray, b: np.ndarray) -> Row:
     }
     if np.ptp(a) > 0 or np.ptp(b) > 0:
         t_test = stats.ttest_ind(a, b, equal_var=False)
-        interval = t_test.confidence_interval(0.95)
+        interval = t_test.confidence_interval(_CONFIDENCE)
         row.update(
             p=float(t_test.pvalue),
             hedges_g=float(pingouin.compute_effsize(a, b, eftype="hedges")),

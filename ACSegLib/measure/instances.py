@@ -15,6 +15,9 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 
+#: Smallest IoU (intersection over union) of a match.
+MIN_IOU = 0.5
+
 
 @dataclass(frozen=True)
 class InstanceMatching:
@@ -63,18 +66,13 @@ class InstanceMatching:
         }
 
 
-def match_instances(
-    result: np.ndarray, truth: np.ndarray, *, threshold: float = 0.5, ignore: np.ndarray | None = None
-) -> InstanceMatching:
+def match_instances(result: np.ndarray, truth: np.ndarray, *, ignore: np.ndarray | None = None) -> InstanceMatching:
     """Match the cells of two label arrays one to one.
 
     Parameters
     ----------
     result, truth : ndarray of unsigned int, shape (k, j, i)
         One value per cell, 0 is background.
-    threshold : float
-        Smallest IoU of a match, 0 to 1. From 0.5 on the match is unique; below, the assignment that maximises the
-        sum of IoU is taken.
     ignore : ndarray, shape (k, j, i), optional
         Non-zero voxels do not count; a result cell that lies mostly there is not a false positive.
 
@@ -85,18 +83,16 @@ def match_instances(
     Raises
     ------
     InputError
-        If the shapes differ, or the threshold is out of range.
+        If the shapes differ.
     """
     if result.shape != truth.shape:
         raise InputError(f"result and reference must have the same shape, not {result.shape} and {truth.shape}.")
-    if not 0 < threshold <= 1:
-        raise InputError(f"the IoU threshold must be above 0 and at most 1, not {threshold}.")
     values_r, values_t, table, sizes_r = _overlaps(result, truth, ignore)
     sizes_in, sizes_t = table.sum(axis=1), table[1:].sum(axis=0) + table[0]
     inner = table[1:, 1:].astype(float)
     union = sizes_in[1:, None] + sizes_t[None, 1:] - inner
     iou = np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
-    pairs = _assign(iou, threshold)
+    pairs = _assign(iou)
     matched_r, matched_t = {r for r, _ in pairs}, {t for _, t in pairs}
     counted = sizes_in[1:] * 2 > sizes_r[1:]
     inside_t = inner > sizes_in[1:, None] / 2
@@ -135,11 +131,12 @@ def _values(labels: np.ndarray) -> np.ndarray:
     return unique_values(labels)
 
 
-def _assign(iou: np.ndarray, threshold: float) -> list[tuple[int, int]]:
+def _assign(iou: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of rows and columns; each is in one pair at most, also where two halves have an IoU of 0.5 with a whole."""
     from scipy.optimize import linear_sum_assignment
 
     if not iou.size:
         return []
-    allowed = iou >= threshold
+    allowed = iou >= MIN_IOU
     rows, columns = linear_sum_assignment(np.where(allowed, iou, 0.0), maximize=True)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c]]

@@ -16,6 +16,9 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Volume
 
+#: Voxels per side, about, at which a volume is described.
+_DESCRIBED_SIDE = 48
+
 
 @dataclass(frozen=True)
 class LearningCurve:
@@ -40,20 +43,20 @@ class LearningCurve:
         """Expected score (0 to 1) after training on so many volumes."""
         return 1.0 - self.b * np.exp(-self.a * np.asarray(volumes, float))
 
-    def band(self, volumes: float | np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper confidence band of the curve (delta method, Student's t); infinite with no freedom left."""
+    def band(self, volumes: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the curve's 95 % confidence band (delta method, Student's t); infinite with no freedom left."""
         x = np.asarray(volumes, float)
         if not self.freedom:
             return np.full(x.shape, -np.inf), np.full(x.shape, np.inf)
         decay = np.exp(-self.a * x)
         gradient = np.stack([self.b * x * decay, -decay], axis=-1)
         variance = np.einsum("...i,ij,...j->...", gradient, self.covariance, gradient)
-        reach = self._quantile(confidence) * np.sqrt(np.maximum(variance, 0))
+        reach = self._quantile() * np.sqrt(np.maximum(variance, 0))
         middle = self.predict(x)
         return middle - reach, middle + reach
 
-    def volumes_for(self, target: float, confidence: float = 0.95) -> tuple[float, float, float]:
-        """Volumes at which the curve reaches a score: the estimate, and its interval.
+    def volumes_for(self, target: float) -> tuple[float, float, float]:
+        """Volumes at which the curve reaches a score: the estimate, and its 95 % interval.
 
         Parameters
         ----------
@@ -83,7 +86,7 @@ class LearningCurve:
         gradient = np.array([-log_ratio / self.a**2, 1 / (self.a * self.b)])
         variance = float(gradient @ self.covariance @ gradient)
         # On the scale of the logarithm the interval cannot reach below zero volumes.
-        factor = math.exp(min(self._quantile(confidence) * math.sqrt(max(variance, 0)) / needed, 700.0))
+        factor = math.exp(min(self._quantile() * math.sqrt(max(variance, 0)) / needed, 700.0))
         return needed, needed / factor, needed * factor
 
     def answer(self, target: float, labelled: int) -> str:
@@ -97,10 +100,10 @@ class LearningCurve:
         more = f"{max(0, math.ceil(needed - labelled))} more"
         return f"{formula}; {100 * target:g} % at {math.ceil(needed)} volumes ({interval}), {more}"
 
-    def _quantile(self, confidence: float) -> float:
+    def _quantile(self) -> float:
         from scipy import stats
 
-        return float(stats.t.ppf(0.5 + confidence / 2, self.freedom))
+        return float(stats.t.ppf(0.975, self.freedom))
 
 
 def fit_learning_curve(
@@ -157,14 +160,13 @@ def _linear_guess(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return max(-float(slope), 1e-6), float(np.exp(min(offset, 0.0)))
 
 
-def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
+def describe_volume(volume: Volume) -> np.ndarray:
     """Describe a volume by what a network sees of it: intensities, edges at two scales, and noise.
 
     Parameters
     ----------
     volume : Volume
-    side : int
-        The volume is read at no more than about this many voxels per side.
+        Read at no more than about `_DESCRIBED_SIDE` voxels per side.
 
     Returns
     -------
@@ -178,7 +180,7 @@ def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
     """
     from scipy import ndimage
 
-    stride = tuple(max(1, n // side) for n in volume.shape)
+    stride = tuple(max(1, n // _DESCRIBED_SIDE) for n in volume.shape)
     sample = np.array(volume.array[:: stride[0], :: stride[1], :: stride[2]], np.float32)
     finite = np.isfinite(sample)
     if not finite.any():

@@ -204,13 +204,13 @@ def random_direction(rng: np.random.Generator) -> np.ndarray:
 
 
 def winding_line(
-    start: np.ndarray, direction: np.ndarray, length: float, bend: float, rng: np.random.Generator, step: float = 2.0
+    start: np.ndarray, direction: np.ndarray, length: float, bend: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points of a smoothly curved line.
+    """Points of a smoothly curved line, about two voxels apart.
 
     Parameters
     ----------
-    length, step : float
+    length : float
         In voxels.
     bend : float
         Total turning, in radians, that a line of this length typically makes.
@@ -219,7 +219,7 @@ def winding_line(
     -------
     ndarray (n, 3)
     """
-    count = max(2, round(length / step))
+    count = max(2, round(length / 2))
     axis = np.cross(direction, random_direction(rng))
     axis /= np.linalg.norm(axis)
     points = [np.asarray(start, float)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL = 2.6  # inches across a panel
+_ROWS = 4  # slices of a fill that are shown, at most
 _DPI = 110
 _HEADER, _FOOTER = 0.75, 0.55  # inches
 _SUGGESTED, _DASHES = "#35e0c8", (0, (4, 2))
@@ -120,7 +121,6 @@ def contact_sheet(
     suggested: Sequence[int] = (),
     truth: Segmentation | None = None,
     title: str = "",
-    rows: int = 4,
 ) -> None:
     """Write a contact sheet of a fill.
 
@@ -141,8 +141,6 @@ def contact_sheet(
         Axis ("k", "j", "i") to the labelled slices; the axis with the most of them is shown.
     suggested : sequence of int
         Slices to label next along that axis.
-    rows : int
-        Slices shown, at least 2.
 
     Raises
     ------
@@ -165,13 +163,13 @@ def contact_sheet(
         truth,
         uncertainty,
     )
-    figure = _figure(sheet, result, max(2, rows), title or f"{volume.name}: labelled slices and fill")
+    figure = _figure(sheet, result, title or f"{volume.name}: labelled slices and fill")
     style.save_figure(figure, path, _DPI)
 
 
-def _figure(sheet: _Sheet, result: Segmentation, rows: int, title: str) -> Figure:
+def _figure(sheet: _Sheet, result: Segmentation, title: str) -> Figure:
     """The figure of a contact sheet: its rows of slices, the cut, and the legend."""
-    axis, shown = sheet.axis, _rows_to_show(sheet, result, rows)
+    axis, shown = sheet.axis, _rows_to_show(sheet, result)
     panels = ["image", "sparse", "result"] + (["uncertainty"] if sheet.uncertainty is not None else [])
     heights = [sheet.height(axis)] * len(shown) + [sheet.height(_cut_axis(axis))]
     figure, grid = _grid(heights, len(panels), title)
@@ -187,7 +185,7 @@ def _figure(sheet: _Sheet, result: Segmentation, rows: int, title: str) -> Figur
     return figure
 
 
-def _rows_to_show(sheet: _Sheet, result: Segmentation, rows: int) -> list[int]:
+def _rows_to_show(sheet: _Sheet, result: Segmentation) -> list[int]:
     """Slices for the rows: labelled ones, the middles between them, and the first suggestion, where segments are."""
     area = _area(result, sheet.axis)
     inside = np.flatnonzero(area)
@@ -195,8 +193,8 @@ def _rows_to_show(sheet: _Sheet, result: Segmentation, rows: int) -> list[int]:
     labelled = [n for n in sheet.slices if low <= n <= high] or list(sheet.slices)
     middles = [(a + b) // 2 for a, b in itertools.pairwise(labelled) if b - a > 1]
     middles = middles or [n for n in range(low, high + 1) if n not in labelled][:1]
-    chosen = {_at(labelled, 0.35)} | {_at(middles, (n + 0.5) / (rows - 1)) for n in range(rows - 1) if middles}
-    if sheet.suggested and rows > 2:
+    chosen = {_at(labelled, 0.35)} | {_at(middles, (n + 0.5) / (_ROWS - 1)) for n in range(_ROWS - 1) if middles}
+    if sheet.suggested:
         chosen.discard(max(chosen - set(labelled), default=-1))
         chosen.add(sheet.suggested[0])
     return sorted(chosen)

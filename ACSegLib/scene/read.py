@@ -191,7 +191,7 @@ def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[
 
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != grid.BINARY_LABELMAP:
-        segmentation = _as_labelmap(node, ids, volume_node)
+        segmentation = _as_labelmap(node, volume_node)
     wanted, layers = set(ids), list[tuple[Any, list[str]]]()
     for number in range(segmentation.GetNumberOfLayers(grid.BINARY_LABELMAP)):
         image = segmentation.GetLayerDataObject(number, grid.BINARY_LABELMAP)
@@ -215,7 +215,7 @@ def _apart(converted: Any, image: Any, members: Sequence[str], node: Any) -> lis
     return apart
 
 
-def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:
+def _as_labelmap(node: Any, volume_node: Any) -> Any:
     import slicer
 
     matrix, transform = grid.transform_between(volume_node, node)

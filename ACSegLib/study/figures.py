@@ -92,7 +92,6 @@ class Bracket:
 def strip_plot(
     groups: Mapping[str, Sequence[float]],
     label: str,
-    title: str = "",
     brackets: Sequence[Bracket] = (),
     means: Mapping[str, Sequence[float]] | None = None,
 ) -> Plot:
@@ -141,7 +140,7 @@ def strip_plot(
     if means:
         rows = [{**row, "value of": "cell"} for row in rows]
         rows += [{"group": name, label: v, "value of": "volume"} for name, values in means.items() for v in values]
-    return _finished(figure, axes, title, rows)
+    return _finished(figure, axes, rows)
 
 
 def boxes_text(groups: Mapping[str, Sequence[float]]) -> str:
@@ -184,9 +183,7 @@ def _widen(axes: Axes) -> None:
         axes.set_ylim(low - missing / 2, high + missing / 2)
 
 
-def bland_altman_plot(
-    first: Sequence[float], second: Sequence[float], label: str, title: str = "", limits: bool = True
-) -> Plot:
+def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str, limits: bool) -> Plot:
     """Differences (first minus second) over means, with bias and (of enough independent pairs) limits of agreement."""
     agreement = bland_altman(first, second)
     low, high = agreement.limit_low, agreement.limit_high
@@ -204,14 +201,13 @@ def bland_altman_plot(
     axes.margins(y=0.22)  # room for the legend above the upper limit
     axes.legend(frameon=False, fontsize=7.5, loc="upper right")
     rows = [{"mean": m, "difference": d} for m, d in zip(agreement.means, agreement.differences, strict=True)]
-    return _finished(figure, axes, title, rows)
+    return _finished(figure, axes, rows, title)
 
 
 def learning_curve_plot(
     points: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
     curves: Mapping[str, LearningCurve],
     target: float,
-    title: str = "",
 ) -> Plot:
     """Scores against training volumes, the fitted curves with their 95 % bands, and where they reach the target.
 
@@ -265,7 +261,7 @@ def learning_curve_plot(
         for name, series in points.items()
         for v, d, sd in zip(*series, strict=True)
     ]
-    return _finished(figure, axes, title, rows)
+    return _finished(figure, axes, rows)
 
 
 def literal(text: str) -> str:
@@ -281,7 +277,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _finished(figure: Figure, axes: Axes, title: str, data: Rows) -> Plot:
+def _finished(figure: Figure, axes: Axes, data: Rows, title: str = "") -> Plot:
     """The figure in the style of all."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, colors=INK)

@@ -92,7 +92,6 @@ def table_of(
     rows: Sequence[Row],
     columns: Sequence[str],
     caption: str = "",
-    unit: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Table:
     """Lay rows out as a table of the report; columns that no row has, or none defined, are left out.
@@ -101,13 +100,11 @@ def table_of(
     ----------
     rows : sequence of mapping
     columns : sequence of str
-        Keys, in order; labels and units come from `COLUMNS`.
-    unit : str
-        Unit of length; that of the rows' "unit" when left out.
+        Keys, in order; labels and units come from `COLUMNS`, and the unit of length from the rows.
     labels : mapping of str to str, optional
         Other labels than those of `COLUMNS`.
     """
-    unit = unit or next((str(row["unit"]) for row in rows if row.get("unit")), "")
+    unit = next((str(row["unit"]) for row in rows if row.get("unit")), "")
     present = [c for c in columns if any(_is_defined(row.get(c)) for row in rows)]
     intensity, intensity_unit = intensity_texts(rows)
     heads = []

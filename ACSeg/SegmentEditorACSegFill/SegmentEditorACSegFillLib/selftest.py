@@ -7,18 +7,18 @@ import slicer
 from ACSegPanels.selftest import waitFor
 
 
-def addLabelledBall(size=32, every=8):
+def addLabelledBall():
     """Add a noisy ball and a segmentation of it on every eighth slice; gives both nodes, the ball and its labels."""
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
     from ACSegLib.volume import Geometry, Segmentation, Volume
 
-    k, j, i = np.indices((size, size, size)) - (size - 1) / 2
-    ball = k**2 + j**2 + i**2 <= (size / 3) ** 2
+    k, j, i = np.indices((32, 32, 32)) - 15.5
+    ball = k**2 + j**2 + i**2 <= (32 / 3) ** 2
     noise = np.random.default_rng(1).normal(0, 0.05, ball.shape)
     geometry = Geometry((2.0,) * 3, unit="mm")
     image = Volume((ball * 0.5 + 0.1 + noise).astype(np.float32), geometry, "ball")
     drawn = np.zeros(ball.shape, np.uint8)
-    drawn[every // 2 :: every] = ball[every // 2 :: every]
+    drawn[4::8] = ball[4::8]
     volume = write_volume_to_node(image, scene=slicer.mrmlScene)
     labels = Segmentation.from_labels(drawn, geometry, {1: "ball"}, name="sparse labels")
     return volume, write_segmentation_to_node(labels, volume_node=volume), ball, drawn

@@ -65,16 +65,15 @@ def train_classifier(
     groups: int,
     *,
     steps: int | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
 ) -> AppearanceClassifier:
     """Train the classifier.
 
-    The same samples and seed give the same classifier. For some samples the shape features are hidden, so that it also
+    The same samples give the same classifier. For some samples the shape features are hidden, so that it also
     learns to go by the image alone: between slices there are things that no labelled outline hints at.
     """
     steps = STEPS if steps is None else steps
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     mean, std = samples.x.mean(0), samples.x.std(0)
     # nothing can be learned from a feature that was the same everywhere; it must not count where it differs
     std[std < MIN_FEATURE_SPREAD] = np.inf

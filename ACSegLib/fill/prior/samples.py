@@ -48,7 +48,7 @@ class Samples:
         )
 
 
-def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:
+def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int) -> np.ndarray:
     """Choose known voxels to learn from, half of them within two voxels of an outline.
 
     A rare group (beads) gets a share of at least `MIN_GROUP_SHARE`, or it would be forgotten. The voxels around it
@@ -64,7 +64,7 @@ def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed
     ndarray, (5, N)
         plane, row, column, group and stratum, sorted by plane, row and column.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     group_of = np.full(max(max(g) for g in groups) + 1, -1, np.int64)
     for number, members in enumerate(groups):
         group_of[members] = number
@@ -139,7 +139,7 @@ def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
     return Samples(x, points[3], points[0], weight / weight.mean(), points[1:3], SHAPE_FEATURES * len(shape.groups))
 
 
-def as_between_slices(evidence: Evidence, samples: Samples, seed: int = 0) -> Samples:
+def as_between_slices(evidence: Evidence, samples: Samples) -> Samples:
     """The samples with outlines that are as wrong as those between the labelled slices of `evidence`.
 
     Without the slice that a voxel lies in, outlines are interpolated over twice the distance, so that they are about
@@ -159,7 +159,7 @@ def as_between_slices(evidence: Evidence, samples: Samples, seed: int = 0) -> Sa
     between = np.setdiff1d(np.arange(slices[0], slices[-1]), slices)
     if not len(between) or not np.isin(samples.plane, slices).all():
         return samples
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     x = samples.x.copy()
     for k in slices:
         here = np.flatnonzero(samples.plane == k)

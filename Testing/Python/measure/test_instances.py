@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ACSegLib.errors import InputError
 from ACSegLib.measure.instances import match_instances
 
 
@@ -67,8 +66,3 @@ def test_matching_without_cells_is_undefined_or_all_missed():
     assert np.isnan(match_instances(empty, empty).panoptic_quality)
     assert match_instances(empty, one).panoptic_quality == 0.0
     assert match_instances(one, empty).false_positives == [1]
-
-
-def test_an_iou_threshold_out_of_range_raises_an_error():
-    with pytest.raises(InputError, match="IoU threshold"):
-        match_instances(row_of_cells(), row_of_cells(), threshold=0)

@@ -43,7 +43,7 @@ def test_the_same_figure_gives_the_same_svg():
 
 def test_names_that_look_like_formulas_are_shown_as_they_are(tmp_path):
     name = r"$\frac{1}$"  # as a formula, it is an error
-    plot = strip_plot({name: [1.0, 2.0], "b": [1.0]}, "volume", title=name)
+    plot = strip_plot({name: [1.0, 2.0], "b": [1.0]}, "volume")
     assert name in plot.svg()
     cell = Segmentation((np.ones((4, 5, 5), np.uint8),), [Segment(name, 1)])
     volume = Volume(np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32))
