@@ -92,12 +92,6 @@ class Components:
         return out
 
 
-def require_connectivity(connectivity: int) -> None:
-    """Raise InputError unless a number of neighbours is one that components can be connected by."""
-    if connectivity not in _SLACK:
-        raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
-
-
 def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
     """Find the connected parts of a mask.
 
@@ -119,7 +113,8 @@ def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
     """
     from ACSegLib import run_kernels as kernels
 
-    require_connectivity(connectivity)
+    if connectivity not in _SLACK:
+        raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
     mask = np.ascontiguousarray(as_mask(mask))  # one memory layout, one compiled loop
     planes, height, _ = mask.shape
     chunks = chunks_of(mask)

@@ -71,7 +71,6 @@ def measure_thin_structures(
     spacing: Sequence[float],
     radius: float,
     *,
-    minimum_length: float | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> ThinStructures:
     """Count and measure the thin structures of a mask.
@@ -83,14 +82,12 @@ def measure_thin_structures(
     spacing : sequence of float
         Voxel size along (i, j, k).
     radius : float
-        A structure is thin where no ball of this radius fits, in the unit of `spacing`.
-    minimum_length : float, optional
-        Shorter structures are roughness, not filopodia; twice the radius when left out.
+        A structure is thin where no ball of this radius fits, in the unit of `spacing`. Those shorter than twice the
+        radius are roughness, not filopodia, and do not count.
     check : callable
         Called often; may raise to cancel.
     """
     mask = as_mask(mask)
-    minimum = 2.0 * radius if minimum_length is None else float(minimum_length)
     box = bounding_box(mask)
     structures: list[_Structure] = []
     voxels = 0
@@ -98,7 +95,7 @@ def measure_thin_structures(
         crop = mask[box]
         voxels = int(np.count_nonzero(crop))
         thin = thinner_than(crop, spacing, radius, check=check)
-        structures = [s for s in _structures(crop, thin, sampling(spacing), radius, check) if s.length >= minimum]
+        structures = [s for s in _structures(crop, thin, sampling(spacing), radius, check) if s.length >= 2 * radius]
     length = float(sum(s.length for s in structures))
     inside = sum(s.voxels for s in structures)
     return ThinStructures(

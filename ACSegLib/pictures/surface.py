@@ -53,7 +53,6 @@ def surface_picture(
     path: str | os.PathLike[str],
     *,
     title: str = "",
-    segments: Sequence[str | int] | None = None,
     colours: Mapping[str, tuple[float, float, float]] | None = None,
     size: int = 560,
     renderer: str = "auto",
@@ -65,8 +64,6 @@ def surface_picture(
     segmentation : Segmentation
     path : path-like
         The PNG.
-    segments : sequence of str or int, optional
-        Names, ids or values of those to show; all that have voxels when left out.
     colours : mapping of name to colour, optional
         sRGB, 0 to 1; the palette's where a name is left out.
     size : int
@@ -86,8 +83,7 @@ def surface_picture(
     """
     if renderer not in ("auto", "vtk", "numpy"):
         raise InputError(f"renderer must be auto, vtk or numpy, not {renderer!r}.")
-    wanted = segmentation.segments if segments is None else [segmentation.segment(key) for key in segments]
-    shown = [segment for segment in wanted if np.any(segmentation.mask(segment))]
+    shown = [segment for segment in segmentation.segments if np.any(segmentation.mask(segment))]
     if not shown:
         raise InputError(f"segmentation {segmentation.name!r} has no voxels to show a surface of.")
     given = colours or {}

@@ -14,7 +14,6 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from ACSegLib.components import require_connectivity
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.components import Amount
@@ -43,7 +42,6 @@ def clean(
     islands: Amounts | None = None,
     holes: Amounts | None = None,
     smooth: float | None = None,
-    connectivity: int = 6,
     progress: Progress | None = None,
 ) -> Segmentation:
     """Clean a segmentation; the steps run in the order of the parameters.
@@ -59,7 +57,7 @@ def clean(
         segment that the result does not have become background, and stay so.
     islands : float, or mapping from segment to float, optional
         Components of a segment smaller than this become background: voxels if 1 or more, else a fraction of the
-        segment's largest component. With a mapping only the segments in it are treated.
+        segment's largest component. Their voxels share faces. With a mapping only the segments in it are treated.
     holes : float, or mapping from segment to float, optional
         Regions fully enclosed by a segment and no larger than this (voxels if 1 or more, else a fraction of the
         segment; ``math.inf`` for all) are filled: their background becomes the segment, other segments in them stay.
@@ -68,8 +66,6 @@ def clean(
         Standard deviation of the Gaussian by which the voxels near a boundary vote for their label, in units of the
         smallest voxel edge (0 to 10; the other axes follow by the spacing). Thin structures, and whole components too
         small for the Gaussian, are left as they are.
-    connectivity : int
-        6, 18 or 26: neighbours that connect the voxels of a component (or of an enclosed region).
     progress : Progress, optional
 
     Returns
@@ -83,7 +79,6 @@ def clean(
         For an unknown segment, a size that is not positive, or a `keep` of another shape.
     """
     progress = progress or Progress()
-    require_connectivity(connectivity)
     if smooth is not None and not 0 <= smooth <= MAX_SMOOTHING:
         raise InputError(f"smooth must be 0 to {MAX_SMOOTHING:.0f} voxels, not {smooth!r}.")
     if keep is not None:
@@ -99,9 +94,9 @@ def clean(
         rows = [segment for segment in segmentation.segments if segment.layer == n]
         rules: list[Rule] = []
         if sizes := _by_value(rows, island_sizes):
-            rules.append(RemoveSmallComponents(sizes, connectivity))
+            rules.append(RemoveSmallComponents(sizes))
         if sizes := _by_value(rows, hole_sizes):
-            rules.append(FillHoles(sizes, connectivity))
+            rules.append(FillHoles(sizes))
         # These two write into the array: one copy serves both.
         labelling = Labelling(layer.copy() if rules else layer, known=keep)
         if smooth:

@@ -15,12 +15,6 @@ from ACSegLib.volume import label_boxes
 Amount = float
 
 
-def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Component number of each voxel (0 outside the mask), and the size of each; sizes[0] is 0."""
-    parts = find_components(mask, connectivity)
-    return parts.labels(), np.concatenate([[0], parts.sizes])
-
-
 def class_boxes(
     labels: np.ndarray, sizes: Mapping[int, Amount], progress: Progress
 ) -> Iterator[tuple[int, Amount, Box]]:
@@ -38,7 +32,6 @@ def remove_small_components(
     labels: np.ndarray,
     sizes: Mapping[int, Amount],
     known: np.ndarray | None = None,
-    connectivity: int = 6,
     changed: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -53,7 +46,7 @@ def remove_small_components(
     progress(0.0, "removing islands")
     for value, amount, box in class_boxes(labels, sizes, progress):
         part = labels[box]
-        components = find_components(part == value, connectivity)
+        components = find_components(part == value, 6)
         progress.check()
         small = components.sizes < (amount if amount >= 1 else amount * components.sizes.max())
         if known is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
-from ACSegLib.postprocess.components import Amount, class_boxes, label_components
+from ACSegLib.postprocess.components import Amount, class_boxes
 
 #: Fraction of a segment that holes may have in labels that count as without holes. A choice, not a measurement: labels
 #: made by hand miss single voxels.
@@ -30,7 +30,6 @@ def fill_holes(
     labels: np.ndarray,
     sizes: Mapping[int, Amount],
     known: np.ndarray | None = None,
-    connectivity: int = 6,
     changed: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -47,7 +46,7 @@ def fill_holes(
     progress(0.0, "filling holes")
     holes: list[tuple[int, int, np.ndarray]] = []
     for value, amount, box in class_boxes(labels, sizes, progress):
-        holes += [(size, value, voxels) for size, voxels in _holes(labels, value, amount, box, known, connectivity)]
+        holes += [(size, value, voxels) for size, voxels in _holes(labels, value, amount, box, known)]
         progress.check()
     for _, value, voxels in sorted(holes, key=lambda hole: hole[:2]):
         places = np.unravel_index(voxels, labels.shape)
@@ -61,13 +60,13 @@ def fill_holes(
 
 
 def _holes(
-    labels: np.ndarray, value: int, amount: Amount, box: Box, known: np.ndarray | None, connectivity: int
+    labels: np.ndarray, value: int, amount: Amount, box: Box, known: np.ndarray | None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Size of each hole of a class, other classes in it included, and the flat indices of its background."""
     part = labels[box]
     inside = part == value
     limit = amount if amount >= 1 else amount * np.count_nonzero(inside)
-    regions = find_components(~inside, connectivity)
+    regions = find_components(~inside, 6)
     sizes = regions.sizes
     # The world outside the box is one region: what reaches a face of the box is not enclosed.
     faces = np.array([[(side.start, side.stop) for side in region] for region in regions.boxes]).reshape(-1, 3, 2)
@@ -135,9 +134,9 @@ def new_holes(classes: np.ndarray, before: np.ndarray, changed: np.ndarray) -> n
         box = bounding_box(gone, margin=1)
         assert box is not None
         part = gone[box]
-        numbers, sizes = label_components(part, 6)
+        numbers = find_components(part, 6).labels()
         others = ndimage.binary_dilation((result[box] != c) & ~part)
-        enclosed = sizes > 0
+        enclosed = np.arange(numbers.max() + 1) > 0
         enclosed[np.unique(numbers[others & part])] = False
         for axis in range(3):  # at the border of the volume a hole is open
             for face in (0, -1):

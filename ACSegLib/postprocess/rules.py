@@ -238,17 +238,13 @@ class RemoveSmallComponents(Rule):
     ----------
     sizes : mapping of int to float
         For each class: voxels (1 or more), or a fraction (below 1) of its largest component.
-    connectivity : {6, 18, 26}
     """
 
     sizes: Mapping[int, Amount]
-    connectivity: int = 6
 
     def apply(self, labelling: Labelling, progress: Progress) -> int:
         """See `Rule.apply`."""
-        return remove_small_components(
-            labelling.labels, self.sizes, labelling.known, self.connectivity, labelling.changed, progress
-        )
+        return remove_small_components(labelling.labels, self.sizes, labelling.known, labelling.changed, progress)
 
 
 @dataclass(frozen=True)
@@ -259,16 +255,13 @@ class FillHoles(Rule):
     ----------
     sizes : mapping of int to float
         For each class: voxels (1 or more; infinity for all), or a fraction (below 1) of the class.
-    connectivity : {6, 18, 26}
-        Of the enclosed region.
     """
 
     sizes: Mapping[int, Amount]
-    connectivity: int = 6
 
     def apply(self, labelling: Labelling, progress: Progress) -> int:
         """See `Rule.apply`."""
-        return fill_holes(labelling.labels, self.sizes, labelling.known, self.connectivity, labelling.changed, progress)
+        return fill_holes(labelling.labels, self.sizes, labelling.known, labelling.changed, progress)
 
 
 @dataclass(frozen=True)
