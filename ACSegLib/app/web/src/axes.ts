@@ -32,10 +32,3 @@ export function voxelAt(axis: Axis, index: number, place: Point): Triple {
   if (axis === 'y') return [row, index, column]
   return [row, column, index]
 }
-
-/** The slice through a voxel (z, y, x), and the place in it. */
-export function placeOf(axis: Axis, [z, y, x]: Triple): { index: number; place: Point } {
-  if (axis === 'z') return { index: z, place: { x: x + 0.5, y: y + 0.5 } }
-  if (axis === 'y') return { index: y, place: { x: x + 0.5, y: z + 0.5 } }
-  return { index: x, place: { x: y + 0.5, y: z + 0.5 } }
-}

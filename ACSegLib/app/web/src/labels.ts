@@ -25,21 +25,3 @@ export function paintRun(labels: LabelArray, width: number, j: number, start: nu
   }
   return changed
 }
-
-/** Values of the segments that occur on a slice. */
-export function valuesOf(labels: LabelArray): Set<number> {
-  const values = new Set<number>()
-  let last = 0
-  for (const value of labels) {
-    if (value !== last && value !== 0) values.add(value)
-    last = value
-  }
-  return values
-}
-
-/** Whether two slices hold the same labels. */
-export function sameLabels(a: LabelArray, b: LabelArray): boolean {
-  if (a.length !== b.length) return false
-  for (let place = 0; place < a.length; place++) if (a[place] !== b[place]) return false
-  return true
-}
