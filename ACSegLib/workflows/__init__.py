@@ -20,14 +20,14 @@ or only the postprocessing is needed. ``protected`` (bool, k, j, i) are voxels t
 **Corrections.** A `CorrectRequest` holds a segmentation before and after a person corrected it. Its outcome knows which
 voxels were decided (``decided``); the next request names them, so that they stay.
 
-**To another process and back.** ``message, arrays = request.pack()`` gives JSON values and arrays by name;
-``FillRequest.unpack(message, arrays)`` makes the request there. ``protected`` is sent as one more array. The process
-keeps the outcome, whose ``result`` is the state that a refill starts from, and sends back ``outcome.pack()``; here
-``FillOutcome.unpack(message, arrays, request)`` makes an outcome without state (``result`` is None). For a refill the
-image is not sent again: ``FillRequest.unpack(message, arrays, previous=kept)`` uses the kept image if `arrays` has
-no "image". To change only the postprocessing, send the same request with another ``smooth`` and the kept outcome as
-`previous`: the fill is not repeated. In the process that has the state, ``suggest(outcome, 3)`` names slices to label
-next.
+**To another process and back**, for a fill, a correction and a split. ``message, arrays = request.pack()`` gives JSON
+values and arrays by name; ``FillRequest.unpack(message, arrays)`` makes the request there. ``protected`` is sent as one
+more array. The process keeps the outcome, whose ``result`` is the state that a refill starts from, and sends back
+``outcome.pack()``; here ``FillOutcome.unpack(message, arrays, request)`` makes an outcome without state (``result`` is
+None). For a refill the image is not sent again: ``FillRequest.unpack(message, arrays, previous=kept)`` uses the kept
+image if `arrays` has no "image". To change only the postprocessing, send the same request with another ``smooth`` and
+the kept outcome as `previous`: the fill is not repeated. In the process that has the state, ``suggest(outcome, 3)``
+names slices to label next.
 """
 
 from __future__ import annotations

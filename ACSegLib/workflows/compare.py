@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.axes import AXES, axis_name
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json, Row
+from ACSegLib.json_values import Row
 from ACSegLib.placement import in_unit
 from ACSegLib.volume import Segmentation
-from ACSegLib.workflows.packing import (
-    Arrays,
-    Message,
-    from_options,
-    pack_segmentation,
-    settings_of,
-    unpack_segmentation,
-)
+from ACSegLib.workflows.packing import from_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,24 +82,6 @@ class CompareRequest:
     ) -> CompareRequest:
         """Make the request from options of ``acseg compare``, field by field."""
         return cls(result=result, reference=reference, ignored=ignored, **from_options(cls, options, _DATA))
-
-    def pack(self) -> tuple[Message, Arrays]:
-        """Give the request as JSON values, and its arrays: "result 0", ..., "reference 0", ..., maybe "ignored"."""
-        arrays: Arrays = {}
-        if self.ignored is not None:
-            arrays["ignored"] = self.ignored
-        return {
-            "request": "compare",
-            "settings": settings_of(self, _DATA),
-            "result": pack_segmentation(self.result, "result", arrays),
-            "reference": pack_segmentation(self.reference, "reference", arrays),
-        }, arrays
-
-    @classmethod
-    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray]) -> CompareRequest:
-        """Give back what `pack` took."""
-        result, reference = (unpack_segmentation(message[side], arrays) for side in ("result", "reference"))
-        return cls(result=result, reference=reference, ignored=arrays.get("ignored"), **message["settings"])
 
 
 def run_compare(request: CompareRequest, progress: Progress | None = None) -> list[Row]:

@@ -25,7 +25,7 @@ from ACSegLib.workflows.packing import (
     pack_volume,
     settings_of,
     unpack_segmentation,
-    unpack_volume,
+    unpack_volume_or,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ class CorrectRequest:
         """Give the request as JSON values, and its arrays: "image", "before 0", ..., "after 0", ..., "decided"."""
         arrays: Arrays = {}
         message = {
-            "request": "correct",
             "settings": settings_of(self, _DATA),
             "volume": pack_volume(self.volume, "image", arrays),
             "segmentation": pack_segmentation(self.segmentation, "before", arrays),
@@ -116,14 +115,8 @@ class CorrectRequest:
         cls, message: Json, arrays: Mapping[str, np.ndarray], previous: CorrectOutcome | None = None
     ) -> CorrectRequest:
         """Give back what `pack` took. Without an array "image", the request is for the volume of `previous`."""
-        if "image" in arrays:
-            volume = unpack_volume(message["volume"], arrays)
-        elif previous is not None:
-            volume = previous.request.volume
-        else:
-            raise InputError("the request holds no image, and no earlier correction whose image it could mean.")
         return cls(
-            volume=volume,
+            volume=unpack_volume_or(message["volume"], arrays, previous.request.volume if previous else None),
             segmentation=unpack_segmentation(message["segmentation"], arrays),
             corrected=unpack_segmentation(message["corrected"], arrays),
             probabilities={name: arrays[f"probability {name}"] for name in message["probabilities"]},

@@ -25,7 +25,7 @@ from ACSegLib.workflows.packing import (
     pack_volume,
     settings_of,
     unpack_segmentation,
-    unpack_volume,
+    unpack_volume_or,
 )
 from ACSegLib.workflows.split import SplitRequest, run_split
 
@@ -128,7 +128,6 @@ class FillRequest:
         """Give the request as JSON values, and its arrays: "image", and "labels 0", "labels 1", ... one per layer."""
         arrays: Arrays = {}
         message = {
-            "request": "fill",
             "settings": settings_of(self, _DATA),
             "volume": pack_volume(self.volume, "image", arrays),
             "labels": pack_segmentation(self.labels, "labels", arrays),
@@ -143,12 +142,7 @@ class FillRequest:
 
         Without an array "image", the request is for the volume of `previous`: a refill need not send it again.
         """
-        if "image" in arrays:
-            volume = unpack_volume(message["volume"], arrays)
-        elif previous is not None:
-            volume = previous.request.volume
-        else:
-            raise InputError("the request holds no image, and there is no earlier fill whose image it could mean.")
+        volume = unpack_volume_or(message["volume"], arrays, previous.request.volume if previous else None)
         return cls(volume=volume, labels=unpack_segmentation(message["labels"], arrays), **message["settings"])
 
 

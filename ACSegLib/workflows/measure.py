@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import in_unit, with_margin
 from ACSegLib.volume import Segmentation, Volume
-from ACSegLib.workflows.packing import (
-    Arrays,
-    Message,
-    from_options,
-    pack_segmentation,
-    pack_volume,
-    settings_of,
-    unpack_segmentation,
-    unpack_volume,
-)
+from ACSegLib.workflows.packing import from_options
 from ACSegLib.workflows.split import SplitRequest, find_cells
 
 if TYPE_CHECKING:
@@ -91,22 +82,6 @@ class MeasureRequest:
     def from_options(cls, labels: Segmentation, volume: Volume | None, options: Any) -> MeasureRequest:
         """Make the request from options of ``acseg measure``, field by field."""
         return cls(labels=labels, volume=volume, **from_options(cls, options, _DATA))
-
-    def pack(self) -> tuple[Message, Arrays]:
-        """Give the request as JSON values, and its arrays: "labels 0", ..., and "image" if there is one."""
-        arrays: Arrays = {}
-        return {
-            "request": "measure",
-            "settings": settings_of(self, _DATA),
-            "labels": pack_segmentation(self.labels, "labels", arrays),
-            "volume": None if self.volume is None else pack_volume(self.volume, "image", arrays),
-        }, arrays
-
-    @classmethod
-    def unpack(cls, message: Row, arrays: Mapping[str, np.ndarray]) -> MeasureRequest:
-        """Give back what `pack` took."""
-        volume = unpack_volume(message["volume"], arrays) if message["volume"] else None
-        return cls(labels=unpack_segmentation(message["labels"], arrays), volume=volume, **message["settings"])
 
 
 def run_measure(request: MeasureRequest, progress: Progress | None = None) -> list[Row]:

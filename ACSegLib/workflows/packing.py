@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
@@ -30,6 +31,15 @@ def unpack_volume(message: Json, arrays: Mapping[str, np.ndarray]) -> Volume:
     """Give back what `pack_volume` took."""
     geometry = Geometry(**message["geometry"])
     return Volume(arrays[message["array"]], geometry, message["name"], dict(message["stated"]))
+
+
+def unpack_volume_or(message: Json, arrays: Mapping[str, np.ndarray], earlier: Volume | None) -> Volume:
+    """As `unpack_volume`; without its voxels the volume of earlier work is meant, which need not be sent again."""
+    if message["array"] in arrays:
+        return unpack_volume(message, arrays)
+    if earlier is None:
+        raise InputError("the request holds no image, and there is no earlier work whose image it could mean.")
+    return earlier
 
 
 def pack_segmentation(segmentation: Segmentation, name: str, arrays: Arrays) -> Message:

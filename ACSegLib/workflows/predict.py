@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ from ACSegLib.distances import load_compiled_loops
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.heavy_imports import import_ahead
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json
 from ACSegLib.padding import box_without_constant_planes
 from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
-from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
+from ACSegLib.workflows.packing import from_options
 from ACSegLib.workflows.split import SplitRequest, bytes_to_split, run_split
 
 if TYPE_CHECKING:
@@ -116,17 +115,6 @@ class PredictRequest:
     def from_options(cls, volume: Volume, model: Model, options: Any) -> PredictRequest:
         """Make the request from options of ``acseg predict``, field by field."""
         return cls(volume=volume, model=model, **from_options(cls, options, _DATA))
-
-    def pack(self) -> tuple[Message, Arrays]:
-        """Give the request as JSON values, and its array "image"; the model travels as the file that it is."""
-        arrays: Arrays = {}
-        volume = pack_volume(self.volume, "image", arrays)
-        return {"request": "predict", "settings": settings_of(self, _DATA), "volume": volume}, arrays
-
-    @classmethod
-    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray], model: Model) -> PredictRequest:
-        """Give back what `pack` took."""
-        return cls(volume=unpack_volume(message["volume"], arrays), model=model, **message["settings"])
 
 
 def import_for_prediction() -> None:

@@ -83,7 +83,6 @@ class SplitRequest:
         """Give the request as JSON values, and its arrays: "labels 0", ..., "image" and "seeds 0", ..., if there."""
         arrays: Arrays = {}
         return {
-            "request": "split",
             "settings": settings_of(self, _DATA),
             "labels": pack_segmentation(self.labels, "labels", arrays),
             "volume": None if self.volume is None else pack_volume(self.volume, "image", arrays),

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import InputError
-from ACSegLib.json_values import Json, to_json
-from ACSegLib.workflows.packing import (
-    Arrays,
-    Message,
-    from_options,
-    pack_segmentation,
-    pack_volume,
-    settings_of,
-    unpack_segmentation,
-    unpack_volume,
-)
+from ACSegLib.workflows.packing import from_options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ACSegLib.jobs import Progress
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.refinement.training import RefinementTraining
@@ -125,39 +113,6 @@ class TrainRequest:
         """Make the request from options of ``acseg train``, field by field."""
         values = from_options(cls, options, _DATA)
         return cls(cases=cases, held_out=held_out, model_file=model_file, init=init, **values)
-
-    def pack(self) -> tuple[Message, Arrays]:
-        """Give the request as JSON values, and its arrays; every case is opened. `init` travels as the file it is."""
-        arrays: Arrays = {}
-        packed: dict[str, list[Message]] = {"cases": [], "held_out": []}
-        for role, messages in packed.items():
-            for number, case in enumerate(getattr(self, role)):
-                volume, labels = case.open_image(), case.open_labels()
-                name = f"{role} {number}"
-                messages.append(
-                    {
-                        "name": case.name,
-                        "source": to_json(case.source),
-                        "volume": pack_volume(volume, f"{name} image", arrays),
-                        "labels": pack_segmentation(labels, f"{name} labels", arrays),
-                    }
-                )
-        file = None if self.model_file is None else str(self.model_file)
-        return {"request": "train", "settings": settings_of(self, _DATA), "model_file": file, **packed}, arrays
-
-    @classmethod
-    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray], init: Model | None = None) -> TrainRequest:
-        """Give back what `pack` took."""
-        from ACSegLib.network.train.data import Case
-
-        def case(packed: Message) -> Case:
-            volume = unpack_volume(packed["volume"], arrays)
-            labels = unpack_segmentation(packed["labels"], arrays)
-            return replace(Case.of(volume, labels, packed["name"]), source=packed["source"])
-
-        cases, held_out = ([case(packed) for packed in message[role]] for role in ("cases", "held_out"))
-        file = None if message["model_file"] is None else Path(message["model_file"])
-        return cls(cases=cases, held_out=held_out, model_file=file, init=init, **message["settings"])
 
     def settings(self) -> TrainingSettings:
         """Give the settings of the training.

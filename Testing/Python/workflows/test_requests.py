@@ -1,9 +1,8 @@
-"""Requests for a prediction and for a measurement: every option of their commands is in them, and they travel."""
+"""Requests: every option of their commands is in them, with the same defaults."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
 from ACSegLib.volume import Geometry, Segmentation, Volume
 from ACSegLib.workflows import CompareRequest, MeasureRequest, PredictRequest, TrainRequest, run
+from ACSegLib.workflows.packing import settings_of
 
 NEEDED: dict[str, dict[str, Any]] = {
     "predict": {"images": ["a.nrrd"], "output": "b.seg.nrrd"},
@@ -31,6 +31,8 @@ OPENING = {
     "external_data",
     "skip_existing",
 }
+#: Fields of requests that are no options.
+DATA = ("volume", "model", "labels", "result", "reference", "ignored")
 #: Paths that the request takes as a wish.
 WISHES = {"probabilities"}
 
@@ -47,8 +49,8 @@ def request_of(command: str, values: dict[str, Any]) -> dict[str, Any]:
     options = from_mapping(load(command).Options, {**NEEDED[command], **values})
     volume, labels = ball()
     if command == "predict":
-        return PredictRequest.from_options(volume, None, options).pack()[0]["settings"]  # type: ignore[arg-type]
-    return MeasureRequest.from_options(labels, volume, options).pack()[0]["settings"]
+        return settings_of(PredictRequest.from_options(volume, None, options), DATA)  # type: ignore[arg-type]
+    return settings_of(MeasureRequest.from_options(labels, volume, options), DATA)
 
 
 def another_value(info: OptionInfo) -> Any:
@@ -83,28 +85,14 @@ def test_the_requests_defaults_are_the_options_defaults(command: str) -> None:
     plain: Any = PredictRequest(volume=volume, model=None)  # type: ignore[arg-type]
     if command == "measure":
         plain = MeasureRequest(labels=labels, volume=volume)
-    assert request_of(command, {}) == plain.pack()[0]["settings"]
+    assert request_of(command, {}) == settings_of(plain, DATA)
 
 
-def test_a_measurement_travels_and_counts_in_the_unit_asked_for() -> None:
+def test_a_measurement_counts_in_the_unit_asked_for() -> None:
     volume, labels = ball()
-    sent = MeasureRequest(labels=labels, volume=volume, unit="nm", cells=False, segments=["cell"])
-    message, arrays = sent.pack()
-    rows = run(MeasureRequest.unpack(json.loads(json.dumps(message)), arrays))
+    rows = run(MeasureRequest(labels=labels, volume=volume, unit="nm", cells=False, segments=["cell"]))
     assert [row["segment"] for row in rows] == ["cell"]
     assert rows[0]["volume"] == pytest.approx(int(labels.labels.sum()) * 30.0 * 30.0 * 40.0)
-    assert rows[0] == run(sent)[0]
-    without = MeasureRequest(labels=labels)
-    assert MeasureRequest.unpack(*without.pack()).volume is None
-
-
-def test_a_prediction_travels_without_its_model() -> None:
-    volume, _ = ball()
-    sent = PredictRequest(volume=volume, model=None, roi=[0, 8, 0, 8, 0, 8], refine="none")  # type: ignore[arg-type]
-    message, arrays = sent.pack()
-    there = PredictRequest.unpack(json.loads(json.dumps(message)), arrays, model=None)  # type: ignore[arg-type]
-    assert there.pack()[0] == message
-    assert np.array_equal(there.volume.array, volume.array)
 
 
 #: Options of ``acseg train`` that say where files are, or what happens after the main network.
@@ -152,29 +140,13 @@ def test_a_training_that_names_no_file_writes_none() -> None:
     assert (settings.checkpoint, settings.table, settings.plot, settings.keep_checkpoint) == (None, None, None, False)
 
 
-def test_a_training_travels_with_its_cases() -> None:
-    from ACSegLib.network.train.data import Case
-
-    volume, labels = ball()
-    sent = TrainRequest(cases=[Case.of(volume, labels, "ball")], patch=[16, 16, 16], seed=3, model_file=Path("m.acseg"))
-    message, arrays = sent.pack()
-    there = TrainRequest.unpack(json.loads(json.dumps(message)), arrays)
-    assert repr(there.settings()) == repr(sent.settings())
-    assert there.cases[0].name == "ball"
-    assert np.array_equal(there.cases[0].open_image().array, volume.array)
-    assert np.array_equal(there.cases[0].open_labels().labels, labels.labels)
-    assert there.cases[0].open_labels().geometry == labels.geometry
-
-
-def test_a_comparison_travels_and_leaves_ignored_voxels_out() -> None:
+def test_a_comparison_leaves_ignored_voxels_out() -> None:
     _, labels = ball()
     half = labels.with_labels(labels.labels.copy())
     half.labels[6:] = 0
     ignored = np.zeros(labels.shape, bool)
     ignored[6:] = True
-    sent = CompareRequest(result=half, reference=labels, ignored=ignored, unit="nm", segments=["cell"])
-    message, arrays = sent.pack()
-    rows = run(CompareRequest.unpack(json.loads(json.dumps(message)), arrays))
+    rows = run(CompareRequest(result=half, reference=labels, ignored=ignored, unit="nm", segments=["cell"]))
     assert [(row["segment"], row["dice"], row["unit"]) for row in rows] == [("cell", 1.0, "nm")]
     counted = run(CompareRequest(result=half, reference=labels))
     whole, lower = int(labels.labels.sum()), int(half.labels.sum())
@@ -185,7 +157,7 @@ def test_a_comparison_travels_and_leaves_ignored_voxels_out() -> None:
 def test_every_option_of_a_comparison_is_in_the_request_or_is_about_files(info: OptionInfo) -> None:
     def settings(**values: Any) -> dict[str, Any]:
         options = from_mapping(load("compare").Options, {"result": "a", "truth": "b", **values})
-        return CompareRequest.from_options(labels, labels, None, options).pack()[0]["settings"]
+        return settings_of(CompareRequest.from_options(labels, labels, None, options), DATA)
 
     _, labels = ball()
     beside = {
@@ -206,4 +178,5 @@ def test_a_comparisons_defaults_are_the_options_defaults() -> None:
     _, labels = ball()
     options = from_mapping(load("compare").Options, {"result": "a", "truth": "b"})
     plain = CompareRequest(result=labels, reference=labels)
-    assert CompareRequest.from_options(labels, labels, None, options).pack()[0] == plain.pack()[0]
+    asked = CompareRequest.from_options(labels, labels, None, options)
+    assert settings_of(asked, DATA) == settings_of(plain, DATA)
