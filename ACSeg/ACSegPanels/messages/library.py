@@ -247,7 +247,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the Dice may be lower than expected: of so many segments in voxels that are not cubes, fewer than 90 % "
             "of the intervals held in tests."
         ),
-        _("the IoU threshold must be above 0 and at most 1, not {0}."),
         _("the adaptive window must be 3 voxels or more, not {0}."),
         _("the axis must be k, j or i, not {0}."),
         _("the bead mask must have the image's shape {0}, not {1}."),
@@ -260,7 +259,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the corrected segmentation does not differ from the segmentation{0}, so nothing says what is wrong; "
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         ),
-        _("the correction must be one of {0}, not {1}."),
         _(
             "the data of {0} have voxels of more than {1} mm, so their unit is probably wrong; state the right voxel "
             "size with {2}."
@@ -324,8 +322,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "launcher."
         ),
         _("the radius of thin structures must be a positive number, not {0}."),
-        _("the request holds no image, and no earlier correction whose image it could mean."),
-        _("the request holds no image, and there is no earlier fill whose image it could mean."),
+        _("the request holds no image, and there is no earlier work whose image it could mean."),
         _("the request is not a line of JSON ({0}); send one object on one line."),
         _('the request must be an object {{"command": .., "options": {{..}}}}.'),
         _(
