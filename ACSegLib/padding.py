@@ -1,4 +1,4 @@
-"""Padding: constant values around the specimen, far from its intensities.
+"""Padding: constant values around the specimen.
 
 Reconstructions fill what lies outside of their circle with a constant. So do programs that rotate or align stacks.
 Where the medium is not near that constant, the padding would stretch every statistic of the image, and its contrast
@@ -8,7 +8,8 @@ would shrink. A value counts as padding only if all of this holds:
 
 - It is exactly the same in many voxels.
 
-- No other intensity lies near it.
+- No other intensity lies near it. For networks, which would take padding as bright as a cell for one, it may also be
+  one of the intensities (`paddings_for_networks`): then it is solid around the rest, and most of the rest is not.
 
 - What remains is a field of view: convex, and bounded by a few planes or a cylinder. So the background of masked cells
   is none, and neither is that of an image with a threshold.
@@ -44,8 +45,13 @@ _SIDE = 64
 _ROUNDING = 0.05
 #: Voxels of an image that its padding is looked for in.
 _SAMPLE_VOXELS = 4_000_000
-#: Percentile of the other intensities that replaces padding. The most common one is that of the cells where they are
-#: packed: the network took the padding for a cell, or found no cell at all.
+#: Share of what remains that may be solid, and that may have the value of the padding. Noise has none, a masked vacuum
+#: a quarter; labels, and simulations without noise, are nearly all solid.
+MAX_SOLID, MAX_SCATTERED = 0.4, 0.02
+#: Share of the range by which a solid value absorbs more than its replacement, at least.
+MIN_MORE = 0.1
+#: Percentile of the other intensities that replaces padding, from the end that does not absorb. The most common one is
+#: that of the cells where they are packed: the network took the padding for a cell, or found no cell at all.
 REPLACEMENT = 10
 #: Different padding values that are looked for.
 _MAX_VALUES = 3
@@ -55,21 +61,27 @@ MAX_SHARE_BESIDE = 0.5
 
 @dataclass(frozen=True)
 class Padding:
-    """What surrounds the specimen and is none of its intensities.
+    """What surrounds the specimen and does not belong to it.
 
     Parameters
     ----------
     values : tuple of float
-        One or more, each far from the other intensities.
+        One or more.
     replacement : float
-        A dark one of the other intensities: medium or vacuum, where bright is absorbing.
+        One of the other intensities, of medium or vacuum: a dark one, where bright is absorbing.
     share : float
         Of the image that is padding.
+    far : bool
+        Whether each value is far from the other intensities; else one is among them, but solid.
+    dark_absorbs : bool
+        Whether the replacement is a bright intensity.
     """
 
     values: tuple[float, ...]
     replacement: float
     share: float
+    far: bool = True
+    dark_absorbs: bool = False
 
     def where(self, array: np.ndarray) -> np.ndarray:
         """Tell where an array is padding; bool of the same shape."""
@@ -87,19 +99,23 @@ class Padding:
         """Give the sentence that tells a user; `treatment`, its end, says what became of the padding."""
         several = len(self.values) > 1
         named = " and ".join(f"{value:g}" for value in self.values)
+        if self.far:
+            why = f"{'are' if several else 'is'} far from its intensities"
+        else:
+            why = f"{'have' if several else 'has'} no noise, unlike its intensities"
         return (
-            f"the value{'s' * several} {named} around the specimen ({100 * self.share:.2g} % of the voxels) "
-            f"{'are' if several else 'is'} far from its intensities, so {'they count' if several else 'it counts'} as "
-            f"padding; {treatment}"
+            f"the value{'s' * several} {named} around the specimen ({100 * self.share:.2g} % of the voxels) {why}, "
+            f"so {'they count' if several else 'it counts'} as padding; {treatment}"
         )
 
     def note_on_replacement(self) -> str:
         """Give the `note` where the padding is replaced."""
-        return self.note(f"a dark intensity replaced it, {self.replacement:.4g}")
+        kind = "bright" if self.dark_absorbs else "dark"
+        return self.note(f"a {kind} intensity replaced it, {self.replacement:.4g}")
 
 
 def find_padding(sample: np.ndarray) -> Padding | None:
-    """Find the padding of an image.
+    """Find the padding of an image that is far from its intensities.
 
     Parameters
     ----------
@@ -111,22 +127,73 @@ def find_padding(sample: np.ndarray) -> Padding | None:
     Padding or None
         None if the image has none.
     """
-    if sample.ndim != 3 or sample.dtype.kind not in "iuf":
+    if not _may_be_padded(sample):
         return None
-    if not _corners_are_flat(sample):
-        return None
+    values, inside = _far_values(sample)
+    return _as_padding(sample, values, inside)
+
+
+def paddings_for_networks(sample: np.ndarray) -> tuple[Padding | None, Padding | None]:
+    """Find the padding of an image, also that among its intensities.
+
+    Parameters
+    ----------
+    sample : ndarray, shape (k, j, i), numeric
+        As for `find_padding`.
+
+    Returns
+    -------
+    (Padding or None, Padding or None)
+        Of an image in which bright, and in which dark intensities absorb. A solid value that looks like vacuum then
+        is no padding: a network sees nothing in it.
+    """
+    if not _may_be_padded(sample):
+        return None, None
+    values, inside = _far_values(sample)
+    value = _value_in_corner(sample, inside, _is_solid) if len(values) < _MAX_VALUES else None
+    within = inside if value is None else inside & (sample != value)
+    solid = value is not None and is_field_of_view(within)
+    found = []
+    for dark_absorbs in (False, True):
+        padding = _as_padding(sample, [*values, value], within, dark_absorbs, far=False) if solid else None
+        if padding is None or _looks_like_vacuum(value, sample[within], padding):
+            padding = _as_padding(sample, values, inside, dark_absorbs)
+        found.append(padding)
+    return found[0], found[1]
+
+
+def _looks_like_vacuum(value: Any, others: np.ndarray, padding: Padding) -> bool:
+    """Tell whether a value absorbs no more than what would replace it."""
+    low, high = np.percentile(others, RANGE)
+    more = float(value) - padding.replacement
+    return bool((-more if padding.dark_absorbs else more) < MIN_MORE * (high - low))
+
+
+def _may_be_padded(sample: np.ndarray) -> bool:
+    return sample.ndim == 3 and sample.dtype.kind in "iuf" and _corners_are_flat(sample)
+
+
+def _far_values(sample: np.ndarray) -> tuple[list[Any], np.ndarray]:
+    """Values far from the others, and where the others are: a field of view, if there is such a value."""
     inside = np.isfinite(sample)
     values: list[Any] = []
-    while len(values) < _MAX_VALUES and (value := _far_value(sample, inside)) is not None:
+    while len(values) < _MAX_VALUES and (value := _value_in_corner(sample, inside, _is_far)) is not None:
         values.append(value)
         inside &= sample != value
     while values and not is_field_of_view(inside):
         inside |= sample == values.pop()
+    return values, inside
+
+
+def _as_padding(
+    sample: np.ndarray, values: list[Any], inside: np.ndarray, dark_absorbs: bool = False, far: bool = True
+) -> Padding | None:
     if not values:
         return None
     share = sum(int(np.count_nonzero(sample == value)) for value in values) / sample.size
-    replacement = float(np.percentile(sample[inside], REPLACEMENT))
-    return Padding(tuple(float(value) for value in values), replacement, float(share))
+    percentile = 100 - REPLACEMENT if dark_absorbs else REPLACEMENT
+    replacement = float(np.percentile(sample[inside], percentile))
+    return Padding(tuple(float(value) for value in values), replacement, float(share), far, dark_absorbs)
 
 
 def _corners_are_flat(sample: np.ndarray) -> bool:
@@ -205,26 +272,56 @@ def intensities(sample: np.ndarray) -> np.ndarray:
     return sample[known if padding is None else known & ~padding.where(sample)]
 
 
-def _far_value(sample: np.ndarray, inside: np.ndarray) -> Any:
-    """Give a value in a corner of what is inside that is frequent there and far from all others; or None."""
+def _value_in_corner(
+    sample: np.ndarray, inside: np.ndarray, is_padding: Callable[[np.ndarray, np.ndarray, Any], bool]
+) -> Any:
+    """Give a value in a corner of what is inside that is frequent and of which `is_padding` holds; or None."""
     box = bounding_box(inside)
     if box is None:
         return None
     corners = [sample[place] for place in itertools.product(*((s.start, s.stop - 1) for s in box)) if inside[place]]
     for value in dict.fromkeys(corners):
         share = np.count_nonzero(sample == value) / sample.size
-        if MIN_SHARE <= share <= MAX_SHARE and _is_far(value, sample[inside & (sample != value)]):
+        if MIN_SHARE <= share <= MAX_SHARE and is_padding(sample, inside, value):
             return value
     return None
 
 
-def _is_far(value: Any, rest: np.ndarray) -> bool:
+def _is_far(sample: np.ndarray, inside: np.ndarray, value: Any) -> bool:
+    """Tell whether a value is far from all others that are inside."""
+    rest = sample[inside & (sample != value)]
     if not rest.size:
         return False
     first, low, high, last = (float(v) for v in np.percentile(rest, (ENDS[0], *RANGE, ENDS[1])))
     gap = max(first - float(value), float(value) - last)
     few = rest[:: max(1, rest.size // 100_000)]
     return high > low and gap > MIN_GAP * (high - low) and len(np.unique(few)) >= MIN_LEVELS
+
+
+def _is_solid(sample: np.ndarray, inside: np.ndarray, value: Any) -> bool:
+    """Tell whether a value is solid where it is, and most of what else is inside is not.
+
+    A voxel is solid if its six neighbours have its value.
+    """
+    from scipy.ndimage import label
+
+    alike = sample == value
+    rest = np.count_nonzero(inside & ~alike)
+    solid = np.ones(sample.shape, bool)
+    for axis in range(3):
+        planes, found = np.moveaxis(sample, axis, 0), np.moveaxis(solid, axis, 0)
+        same = planes[1:] == planes[:-1]
+        found[1:] &= same
+        found[:-1] &= same
+    own = solid & alike
+    if np.count_nonzero(own) < MIN_SHARE * sample.size:
+        return False
+    if np.count_nonzero(solid & inside) - np.count_nonzero(own) > MAX_SOLID * rest:
+        return False
+    parts, number = label(alike)
+    scattered = np.ones(number + 1, bool)
+    scattered[np.unique(parts[own])] = False
+    return bool(np.bincount(parts.ravel())[1:][scattered[1:]].sum() <= MAX_SCATTERED * rest)
 
 
 def is_field_of_view(mask: np.ndarray) -> bool:

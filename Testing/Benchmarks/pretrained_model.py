@@ -11,8 +11,9 @@ hl60          a real cell by optical diffraction tomography, against Otsu's thre
 contact       three cells pressed together: panoptic quality of the cells apart (``acseg predict --cells``).
 orientations  agreement of the predictions of all 48 orientations of one volume (Dice of each with the first).
 inverted      the same volumes with the contrast inverted.
-padded        real and simulated volumes with a value far from their intensities outside of a circle, in a border and
-              outside of a tilted box: Dice with the prediction of the image without it, and the share of it labelled.
+padded        real and simulated volumes with a value far from their intensities, or as bright as the brightest ones,
+              outside of a circle, in a border and outside of a tilted box: Dice with the prediction of the image
+              without it, and the share of it labelled.
 planes        every second to fourth plane along each axis of real and simulated volumes: Dice without the voxel size
               that follows, and with it (of sxt_cell, over the labelled voxels of cell, glass and medium).
 empty         noise, and a capillary without cells: the share of the voxels that is labelled, and what is told.
@@ -281,7 +282,7 @@ def fields_of_view(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
 
 
 def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
-    """A value far from all intensities around the field of view."""
+    """A value far from all intensities, or among the brightest ones, around the field of view."""
     from ACSegLib.phantom import simulate, vary_packed
 
     volumes = {f"packed, seed {s}": simulate(64, seed=s, recipe=vary_packed(s)).volume.array for s in UNSEEN_PADDED}
@@ -293,7 +294,8 @@ def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
         low, high = np.percentile(image, (0.5, 99.5))
         expected = predict(image)
         for shape, inside in fields_of_view(image.shape).items():
-            for kind, value in (("below", low - 2 * (high - low)), ("above", high + 2 * (high - low))):
+            values = {"below": low - 2 * (high - low), "above": high + 2 * (high - low), "bright": high}
+            for kind, value in values.items():
                 found = predict(np.where(inside, image, value).astype(image.dtype))
                 told = dice(found[inside] == 1, expected[inside] == 1)
                 share = 100 * float((found[~inside] > 0).mean())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, rotate
 
-from ACSegLib.padding import box_without_constant_planes, find_padding, is_field_of_view
+from ACSegLib.padding import box_without_constant_planes, find_padding, is_field_of_view, paddings_for_networks
 
 SHAPE = (30, 40, 50)
 DEPTH, ROW, COLUMN = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
@@ -132,6 +132,59 @@ def test_planes_of_a_stack_may_be_shifted_a_little():
 )
 def test_other_images_have_no_padding(image):
     assert find_padding(image) is None
+    assert paddings_for_networks(image)[0] is None
+
+
+@pytest.mark.parametrize("value", [1100, 1200, 1300])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_solid_value_as_bright_as_a_cell_is_padding_for_networks(view, dtype, value):
+    image = np.where(VIEWS[view], specimen(), value).astype(dtype)
+    bright, _ = paddings_for_networks(image)
+    assert find_padding(image) is None
+    assert bright.values == (value,)
+    assert bright.share == pytest.approx(np.mean(image == value))
+    assert bright.replacement == pytest.approx(975, abs=20)
+    assert f"the value {value} around the specimen" in bright.note_on_replacement()
+    assert "has no noise, unlike its intensities" in bright.note_on_replacement()
+
+
+def test_what_replaces_a_solid_value_absorbs_little():
+    image = np.where(VIEWS["circle"], specimen(), 1100)
+    bright, dark = paddings_for_networks(image)[0], paddings_for_networks(-image)[1]
+    assert bright.replacement == pytest.approx(975, abs=20)
+    assert dark.replacement == pytest.approx(-975, abs=20)
+    assert "a dark intensity replaced it" in bright.note_on_replacement()
+    assert "a bright intensity replaced it" in dark.note_on_replacement()
+
+
+@pytest.mark.parametrize("value", [900, 980, 1000])
+def test_a_solid_value_like_vacuum_or_medium_stays(value):
+    image = np.where(VIEWS["circle"], specimen(), value)
+    bright, dark = paddings_for_networks(image)
+    assert bright is None
+    assert dark.values == (value,)
+    assert [padding and padding.values for padding in paddings_for_networks(-image)] == [(-value,), None]
+
+
+def test_a_far_and_a_solid_value_are_found_beside_each_other():
+    image = np.where(VIEWS["border"], specimen(), 1200)
+    image[:3] = 0
+    bright, _ = paddings_for_networks(image)
+    assert bright.values == (0, 1200)
+    assert find_padding(image).values == (0,)
+
+
+@pytest.mark.parametrize("shape", ["ball", "two cells"])
+def test_what_is_solid_around_a_specimen_of_any_shape_is_no_padding_for_networks(shape):
+    image = np.where(NO_VIEWS[shape], specimen(), 1200)
+    assert paddings_for_networks(image) == (None, None)
+
+
+def test_images_without_noise_have_no_padding_for_networks():
+    cells = np.where(RADIUS < 0.5, 1300, 1000)
+    for image in (cells, gaussian_filter(cells.astype(np.float32), 1)):
+        assert paddings_for_networks(np.where(VIEWS["circle"], image, 1200)) == (None, None)
 
 
 @pytest.mark.parametrize("value", [0, 1000, np.nan, np.inf])

@@ -27,7 +27,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import every_nth
 from ACSegLib.json_values import Json
-from ACSegLib.padding import Padding, find_padding, padding_of
+from ACSegLib.padding import Padding, paddings_for_networks
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Geometry, Volume
 
@@ -50,7 +50,8 @@ _STATISTICS = ("low", "high", "mean", "deviation")
 class IntensityStatistics:
     """Values that normalise an image: clip to [low, high], subtract the mean, divide by the deviation.
 
-    `padding`, which is replaced before, belongs to one image: no model file holds it.
+    `padding`, which is replaced before, belongs to one image: no model file holds it. What counts as padding depends on
+    the intensities that absorb; `where_dark_absorbs` are the values for dark ones, if they differ.
     """
 
     low: float
@@ -58,6 +59,7 @@ class IntensityStatistics:
     mean: float
     deviation: float
     padding: Padding | None = None
+    where_dark_absorbs: IntensityStatistics | None = None
 
     def to_json(self) -> dict[str, float]:
         """Give the object that a model file holds."""
@@ -264,8 +266,19 @@ def intensity_statistics(
         If no voxel is finite.
     """
     sample = every_nth(array, SAMPLE_VOXELS, check)
-    padding = find_padding(sample)
-    return replace(_measured(sample[~padding.where(sample)] if padding else sample, percentiles), padding=padding)
+
+    def measured(padding: Padding | None) -> IntensityStatistics:
+        rest = sample if padding is None else sample[~padding.where(sample)]
+        return replace(_measured(rest, percentiles), padding=padding)
+
+    return _for_both(sample, measured)
+
+
+def _for_both(sample: np.ndarray, measured: Callable[[Padding | None], IntensityStatistics]) -> IntensityStatistics:
+    """Statistics for bright intensities that absorb, and with them, if they differ, those for dark ones."""
+    bright, dark = paddings_for_networks(sample)
+    found = measured(bright)
+    return found if bright is dark else replace(found, where_dark_absorbs=measured(dark))
 
 
 def _measured(sample: np.ndarray, percentiles: tuple[float, float]) -> IntensityStatistics:
@@ -288,8 +301,9 @@ def statistics_for(
     if normalisation.kind == "none":
         return None
     if normalisation.kind == "fixed":
-        assert normalisation.statistics is not None
-        return replace(normalisation.statistics, padding=padding_of(array, check))
+        fixed = normalisation.statistics
+        assert fixed is not None
+        return _for_both(every_nth(array, SAMPLE_VOXELS, check), lambda padding: replace(fixed, padding=padding))
     if normalisation.kind == "volume":
         return intensity_statistics(array, normalisation.percentiles, check)
     return _matched_statistics(every_nth(array, SAMPLE_VOXELS, check), normalisation.target)

@@ -77,23 +77,25 @@ def run_canonical(
     weights = {"predict": 2, "predict_inverted": 2, "correct": 2 if finer else 0, "postprocess": 1}
     stages = progress.stages(**weights)
     image = read_whole(grid, array, normalise, progress)
-    direction, told = 1, list[str]()
+    told = list[str]()
     first = _predicted(image, model, settings, stages.predict, notes)
     entropy = uncertainty(first.probabilities)
     if settings.contrast == "auto" and entropy > SURE:
-        other = _predicted(-image, model, settings, stages.predict_inverted, [])
+        inverse = normalise.inverse()
+        inverted = -image if inverse.own is normalise.own else read_whole(grid, array, inverse, progress)
+        other = _predicted(inverted, model, settings, stages.predict_inverted, [])
         inverted_entropy = uncertainty(other.probabilities)
         told = notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
-            first, entropy, direction = other, inverted_entropy, -1
-        del other
+            first, entropy, image, normalise = other, inverted_entropy, inverted, inverse
+        del other, inverted
     probabilities, tally, used, regions = first.probabilities, first.tally, first.backend, None
     reason = ""
     if settings.needs_cell and is_pretrained(model):
         certainty = certainty_of(probabilities, progress.check)
         reason = why_no_cell(image, certainty, progress.check)
         told += notes_on_uncertainty(certainty)
-        if not reason and may_be_medium(direction * image, strongest(probabilities) > 0, progress.check):
+        if not reason and may_be_medium(image, strongest(probabilities) > 0, progress.check):
             told.append(note_on_medium())
             tally = None
     if reason:
@@ -105,9 +107,9 @@ def run_canonical(
     needed = [memory.bytes_to_examine(array.shape), memory.bytes_to_read(grid)]
     if finer is not None and not reason:
         stages.correct(0.0, "bringing the result to a finer grid")
-        orientation = canonical_orientation(direction * image)
+        orientation = canonical_orientation(image)
         coarse, grid = grid, finer
-        image = np.ascontiguousarray(orientation.apply(direction * read_whole(grid, array, normalise, progress)))
+        image = np.ascontiguousarray(orientation.apply(read_whole(grid, array, normalise, progress)))
         stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
         stages.correct.check()
@@ -129,7 +131,9 @@ def run_canonical(
         stages.postprocess.check()
         sink.take(probabilities[:, start : start + planes])
     sink.finish(stages.postprocess)
-    return Run(job, sink, used, first.tiling, worked, max(inferring, memory.KEPT_BYTES + max(needed)), regions)
+    return Run(
+        job, sink, used, first.tiling, worked, max(inferring, memory.KEPT_BYTES + max(needed)), normalise, regions
+    )
 
 
 def _background_alone(probabilities: np.ndarray) -> np.ndarray:

@@ -17,10 +17,10 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
+from ACSegLib.network.model.preprocessing import shape_at, statistics_for
 from ACSegLib.network.predict.canonical import run_canonical
 from ACSegLib.network.predict.estimates import Tally, is_pretrained
-from ACSegLib.network.predict.job import run_in_tiles
+from ACSegLib.network.predict.job import Normalise, run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
@@ -125,18 +125,14 @@ def predict(
     statistics = statistics_for(seen, model.preprocessing.normalisation, check)
     if statistics is not None and not statistics.deviation > 0:
         require_contrast(volume, check)
-    padding = None if statistics is None else statistics.padding
-    if padding is not None:
-        notes.append(padding.note_on_replacement())
     _note_not_finite(seen, notes, check)
-
-    def normalise(array: np.ndarray) -> np.ndarray:
-        values = apply_statistics(array, statistics)
-        return np.negative(values, out=values) if settings.contrast == "dark" else values
-
+    normalise = Normalise(statistics, settings.contrast == "dark")
     run = run_canonical if model.preprocessing.canonical_axes and settings.resample else run_in_tiles
     done = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
     job, sink, backend, tiling, grid = done.job, done.sink, done.backend, done.tiling, done.grid
+    padding = done.normalise.padding
+    if padding is not None:
+        notes.insert(0, padding.note_on_replacement())
     report = PredictionReport(
         backend=backend.name,
         backend_reason=job.reason,

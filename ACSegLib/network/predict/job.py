@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,14 @@ from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
+from ACSegLib.network.model.preprocessing import IntensityStatistics, apply_statistics
 from ACSegLib.network.predict import memory
 from ACSegLib.network.predict.backends import Array, Backend, BackendUsed, choose_backend, make_backend
 from ACSegLib.network.predict.estimates import Tally
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, size_of_labels
 from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.padding import Padding
 from ACSegLib.threads import in_threads
 
 if TYPE_CHECKING:
@@ -35,7 +37,42 @@ if TYPE_CHECKING:
 
 #: Voxels whose values stay in the cache of the processor.
 _CACHED_VOXELS = 1 << 17
-Normalise = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """Makes of parts of an image what a network sees of them, float32.
+
+    Parameters
+    ----------
+    statistics : IntensityStatistics or None
+        See `ACSegLib.network.model.preprocessing.apply_statistics`.
+    dark_absorbs : bool
+        Whether dark intensities absorb: the signs are changed.
+    """
+
+    statistics: IntensityStatistics | None
+    dark_absorbs: bool = False
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        """Normalise a part of the image."""
+        values = apply_statistics(array, self.own)
+        return np.negative(values, out=values) if self.dark_absorbs else values
+
+    @property
+    def own(self) -> IntensityStatistics | None:
+        """The statistics for the intensities that absorb."""
+        dark = self.statistics.where_dark_absorbs if self.statistics is not None and self.dark_absorbs else None
+        return dark or self.statistics
+
+    @property
+    def padding(self) -> Padding | None:
+        """Of the image; `None` where there is none."""
+        return None if self.own is None else self.own.padding
+
+    def inverse(self) -> Normalise:
+        """With the other intensities absorbing."""
+        return replace(self, dark_absorbs=not self.dark_absorbs)
 
 
 class Job:
@@ -248,6 +285,8 @@ class Run:
         The grid of what the sink was given.
     needed : int
         Bytes that it took, estimated.
+    normalise : Normalise
+        By which the image was read.
     regions : int, optional
         Regions of the surface that a refinement network corrected; None if there was none.
     """
@@ -258,6 +297,7 @@ class Run:
     tiling: Tiling
     grid: WorkingGrid
     needed: int
+    normalise: Normalise
     regions: int | None = None
 
 
@@ -274,4 +314,4 @@ def run_in_tiles(
     job = Job(array, grid, model, settings, normalise)
     sink, backend, tiling = job.run(progress, notes)
     used = BackendUsed.of(backend)
-    return Run(job, sink, used, tiling, grid, job.estimate(tiling, used.name, used.precision))
+    return Run(job, sink, used, tiling, grid, job.estimate(tiling, used.name, used.precision), normalise)

@@ -11,7 +11,7 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
-from ACSegLib.network.model.preprocessing import Preprocessing
+from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import canonical, memory
 from ACSegLib.network.predict.inference import PredictionSettings, predict
@@ -101,6 +101,28 @@ def test_a_given_contrast_predicts_an_inverted_image_as_the_image_itself():
         inverted = predict(Volume(-volume), model, replace(settings, contrast="dark")).segmentation.labels
         np.testing.assert_array_equal(inverted, expected)
         assert expected.any()
+
+
+def test_padding_of_an_inverted_image_is_replaced_by_what_does_not_absorb(monkeypatch):
+    """The value is that of a cell in the image, and of vacuum in the inverted one."""
+    image = simulate((20, 30, 26), seed=1, reconstruct=False).volume.array.astype(np.float32)
+    image += np.random.default_rng(0).normal(0, 0.05 * np.ptp(image), image.shape).astype(np.float32)
+    j, i = np.meshgrid(np.linspace(-1, 1, 30), np.linspace(-1, 1, 26), indexing="ij")
+    outside = np.broadcast_to(j**2 + i**2 > 1, image.shape)
+    image[outside] = np.percentile(image, 99)
+    settings = PredictionSettings(device="cpu", precision="float32", contrast="bright")
+    model = by_brightness(normalisation=Normalisation())
+    expected = predict(Volume(image), model, settings)
+    assert "counts as padding; a dark intensity replaced it" in expected.report.notes[0]
+    assert expected.segmentation.labels.any()
+    assert expected.segmentation.labels[outside].mean() < 0.1
+    given = iter((0.4, 0.4, 0.1))
+    monkeypatch.setattr(canonical, "uncertainty", lambda probabilities: next(given))
+    for contrast in ("dark", "auto"):
+        found = predict(Volume(-image), model, replace(settings, contrast=contrast))
+        np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
+        assert "counts as padding; a bright intensity replaced it" in found.report.notes[0]
+        assert found.padding.replacement == pytest.approx(-expected.padding.replacement, rel=1e-5)
 
 
 @pytest.mark.parametrize(
