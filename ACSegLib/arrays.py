@@ -8,7 +8,8 @@ numpy.ma.MaskedArray         image: masked voxels become NaN; labels: refused if
 torch.Tensor                 detached and copied to the memory of the processor
 dask.array.Array             computed; refused if it does not fit in memory
 zarr.Array                   read; refused if it does not fit in memory
-xarray.DataArray and others  read by the array protocol (``__array__``)
+xarray.DataArray             read; dimensions named x, y and z are sorted to (z, y, x)
+others                       read by the array protocol (``__array__``)
 lists, paths, numbers        refused
 ============================ ==================================================================
 """
@@ -79,6 +80,8 @@ def _from_library(array: Any, name: str) -> np.ndarray:
         )
     if library in ("dask", "zarr"):
         _require_memory(array, name, library)
+    if sorted(map(str, getattr(array, "dims", ()))) == ["x", "y", "z"]:
+        array = array.transpose("z", "y", "x")
     try:
         return np.asarray(array)
     except (TypeError, ValueError) as error:  # arrays on a GPU refuse to be copied without being asked

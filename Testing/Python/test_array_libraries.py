@@ -185,3 +185,11 @@ def test_a_module_name_alone_does_not_make_an_array():
     fake = types.SimpleNamespace(shape=(2, 2, 2))
     with pytest.raises(InputError, match="SimpleNamespace"):
         Volume(fake)
+
+
+@pytest.mark.parametrize("dims", ["xyz", "zyx", "yzx"])
+def test_named_dimensions_of_xarray_are_sorted(dims):
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray(IMAGE.transpose(["zyx".index(letter) for letter in dims]), dims=list(dims))
+    np.testing.assert_array_equal(Volume(array).array, IMAGE)
+    np.testing.assert_array_equal(Segmentation.from_labels(array > 100).labels, IMAGE > 100)

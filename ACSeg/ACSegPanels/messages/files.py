@@ -183,6 +183,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is a ROI set of ImageJ, which ACSeg cannot read; {1}."),
         _("{0}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView."),
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
+        _(
+            "{0}: is a file of DeltaVision, whose lengths are in um and whose channels may lie between its slices; "
+            "export it as OME-TIFF in Fiji."
+        ),
         _("{0}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii."),
         _("{0}: is a film (MP4, MOV), which ACSeg cannot read; {1}."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),

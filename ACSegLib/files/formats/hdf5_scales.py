@@ -24,6 +24,8 @@ _ANGLES_OF_ENTRY = ("sample/rotation_angle",)
 
 def axes_of(data: Any) -> list[Axis] | None:
     """Give the axes of a data set from its coordinates; None where their names do not tell which axes they are."""
+    if sizes := _of_maps(data):
+        return sizes
     sources: tuple[Callable[[Any], list[tuple[str, Any]]], ...] = (_of_netcdf, _of_emd, _of_nexus)
     for source in sources:
         try:
@@ -34,8 +36,18 @@ def axes_of(data: Any) -> list[Axis] | None:
         letters = [match[1].lower() for match in named if match]
         if len(letters) == data.ndim and len(set(letters)) == data.ndim:
             rows = zip(letters, coordinates, data.shape, strict=True)
-            return [Axis(c, *_step(values, size)) if c in "xyz" else Axis(c) for c, (_, values), size in rows]
+            return [Axis(c, *step_of(values, size)) if c in "xyz" else Axis(c) for c, (_, values), size in rows]
     return None
+
+
+def _of_maps(data: Any) -> list[Axis] | None:
+    """The voxel size that EMAN and Chimera keep in the group of a map, in angstrom; its axes are z, y, x."""
+    stated = data.parent.attrs
+    names = [f"EMAN.apix_{letter}" for letter in "xyz"]
+    steps = [stated[name] for name in names] if all(name in stated for name in names) else stated.get("step", ())
+    if data.ndim != 3 or np.shape(steps) != (3,) or ("step" in stated and "Chimera" not in data.name.split("/")):
+        return None
+    return [Axis(letter, float(step), "angstrom") for letter, step in zip("zyx", steps[::-1], strict=True)]
 
 
 def _of_netcdf(data: Any) -> list[tuple[str, Any]]:
@@ -79,7 +91,7 @@ def note_of_projections(data: Any) -> list[str]:
     return []
 
 
-def _step(values: Any, size: int) -> tuple[float | None, str | None]:
+def step_of(values: Any, size: int) -> tuple[float | None, str | None]:
     """Distance and unit of evenly spaced coordinates; nothing where they are not, or only count."""
     if getattr(values, "shape", ()) != (size,) or values.dtype.kind not in "iuf" or size < 2:
         return None, None

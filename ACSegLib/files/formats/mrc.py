@@ -27,6 +27,8 @@ _MODES = {0: "i1", 1: "i2", 2: "f4", 4: "c8", 6: "u2", 12: "f2"}
 _IMOD_STAMP, _SIGNED_BYTES = 1146047817, 1
 _MAX_SIGNED, _MAX_UNSIGNED = 127, 255
 _EXTENDED_TYPE = b"ACSG"
+#: Number at byte 96 of the files of DeltaVision (.dv), which otherwise have the header of an MRC file.
+_DELTAVISION = -16224
 #: First version of MRC2014, in which bytes are signed.
 _FIRST_VERSION = 20140
 
@@ -59,6 +61,12 @@ def _fits(path: Path, head: bytes, order: str) -> bool:
 def read(path: Path, request: Request) -> Content:
     """Read the volume in X, Y, Z order, whatever the order of the file's axes; without a cell, the unit is "px"."""
     data, header, extended = _read(path)
+    short = np.dtype(np.int16).newbyteorder(header.mode.dtype.byteorder)
+    if np.frombuffer(header.tobytes()[96:98], short)[0] == _DELTAVISION:
+        raise FileError(
+            f"{path}: is a file of DeltaVision, whose lengths are in um and whose channels may lie between its slices; "
+            "export it as OME-TIFF in Fiji."
+        )
     unsigned, told = _is_unsigned(data, header)
     array = native(_writeable(data.view(np.uint8) if unsigned else data))
     letters = _letters(header, path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.axes import axes_of, place, unread_sizes
+from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
+from ACSegLib.files.formats.hdf5_scales import step_of
 from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
 from ACSegLib.files.formats.zarr_places import (
     Place,
@@ -205,7 +206,8 @@ def _check_blosc(place: Place) -> None:
 def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> Content:
     """Read a Zarr array without OME metadata, or the only array of a group."""
     if not hasattr(node, "shape"):
-        arrays = sorted(key for key, _ in node.arrays())
+        found = sorted((key, len(array.shape)) for key, array in node.arrays())
+        arrays = [key for key, dimensions in found if dimensions > 2] or [key for key, _ in found]
         if len(arrays) != 1:
             known = ", ".join(arrays) or "none"
             raise SeveralError(f"{path}: is not OME-Zarr; {CHOOSE}: {known}.")
@@ -214,10 +216,25 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
         attributes = _attributes(node)
     names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
     letters = "".join(str(word)[:1] for word in names)
-    placed = place(native(_loaded(node, _below(root, name))), axes_of(letters, len(node.shape)), path)
-    notes = [*placed.notes, *unread_sizes(attributes)]
+    axes = _with_coordinates(axes_of(letters, len(node.shape)), [str(word) for word in names], node, root, name)
+    placed = place(native(_loaded(node, _below(root, name))), axes, path)
+    notes = [*placed.notes, *(unread_sizes(attributes) if placed.geometry.unit == "px" else [])]
     content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=notes)
     return record.restore(content, attributes.get(record.KEY))
+
+
+def _with_coordinates(axes: list[Axis], names: Sequence[str], node: Any, root: Place, name: str) -> list[Axis]:
+    """Give the axes the steps of the coordinates that xarray keeps beside an array, by the names of its dimensions."""
+    import zarr
+
+    if len(names) != len(axes) or not name:
+        return axes
+    folder, found = name.rpartition("/")[0], list(axes)
+    for n, word in enumerate(names):
+        place_of = _below(root, folder, word)
+        if found[n].letter in ("x", "y", "z") and word.isidentifier() and holds_zarr(place_of):
+            found[n] = Axis(found[n].letter, *step_of(open_node(zarr, place_of), node.shape[n]))
+    return found
 
 
 def _segments(attributes: Json) -> tuple[list[Segment] | None, list[str]]:

@@ -320,3 +320,20 @@ def test_labels_without_background_are_told(tmp_path):
     with collect_notes() as notes:
         open_segmentation(tmp_path / "b.h5")
     assert notes == []
+
+
+def test_sizes_of_maps(tmp_path):
+    """As EMAN 2 and Chimera write them; Chimera lists x, y, z."""
+    with h5py.File(tmp_path / "a.hdf", "w") as file:
+        file["MDF/images/0/image"] = ARRAY
+        for letter, size in zip("xyz", (4, 5, 6), strict=True):
+            file["MDF/images/0"].attrs[f"EMAN.apix_{letter}"] = np.float32(size)
+    with h5py.File(tmp_path / "a.cmap", "w") as file:
+        file["Chimera/image1/data_zyx"] = ARRAY
+        file["Chimera/image1"].attrs["step"] = np.float32([4, 5, 6])
+    for name in ("a.hdf", "a.cmap"):
+        assert open_volume(tmp_path / name).geometry == Geometry((4, 5, 6), unit="angstrom")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["group/raw"] = ARRAY
+        file["group"].attrs["step"] = np.float32([4, 5, 6])
+    assert open_volume(tmp_path / "b.h5").geometry == Geometry()

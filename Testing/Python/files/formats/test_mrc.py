@@ -259,3 +259,16 @@ def test_names_that_no_label_can_hold(tmp_path):
     with mrcfile.open(tmp_path / "a.mrc") as file:
         assert [bytes(label).strip() for label in file.header.label[1:3]] == [b"label 1: two lines", b"label 2: tab"]
     assert [segment.name for segment in open_segmentation(tmp_path / "a.mrc").segments] == names
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_files_of_deltavision_are_refused(order, tmp_path):
+    """Their header is that of MRC but for a number, micrometres in place of angstrom, and channels among slices."""
+    head = bytearray(1024)
+    struct.pack_into(f"{order}4i", head, 0, 6, 5, 4, 6)
+    struct.pack_into(f"{order}3i3f", head, 28, 1, 1, 1, 0.08, 0.08, 0.2)
+    struct.pack_into(f"{order}3i", head, 64, 1, 2, 3)
+    struct.pack_into(f"{order}h", head, 96, -16224)
+    (tmp_path / "a.dv").write_bytes(bytes(head) + bytes(2 * 6 * 5 * 4))
+    with pytest.raises(FileError, match=r"a\.dv: is a file of DeltaVision.*OME-TIFF"):
+        open_volume(tmp_path / "a.dv")

@@ -351,3 +351,19 @@ def test_a_level_that_is_not_there_is_named(tmp_path):
         open_volume(tmp_path / "a.zarr")
     assert open_volume(tmp_path / "a.zarr", level=1).geometry.spacing == (4, 6, 8)
     assert [row.level for row in inventory(tmp_path / "a.zarr")] == [1]
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("dims", ["zyx", "xyz"])
+def test_coordinates_of_xarray(zarr_format, dims, tmp_path):
+    """The only 3D array is read, in the order that the names of its dimensions tell, with the steps of coordinates."""
+    xarray = pytest.importorskip("xarray")
+    sizes, steps = dict(zip("zyx", FINE.shape, strict=True)), {"z": 4.0, "y": 3.0, "x": 2.0}
+    coords = {c: (c, 7 + steps[c] * np.arange(sizes[c]), {"units": "nm"}) for c in dims}
+    array = FINE.transpose(["zyx".index(letter) for letter in dims])
+    xarray.Dataset({"raw": (tuple(dims), array)}, coords=coords).to_zarr(tmp_path / "a.zarr", zarr_format=zarr_format)
+    for dataset in (None, "raw"):
+        found = open_volume(tmp_path / "a.zarr", dataset=dataset)
+        np.testing.assert_array_equal(found.array, FINE)
+        assert found.geometry == Geometry((2, 3, 4), unit="nm")
