@@ -1,15 +1,18 @@
-"""Small functions on masks (boolean, (k, j, i)) that several packages share: boxes, dilation, erosion, borders."""
+"""Small functions on masks (boolean, (k, j, i)) and labels that several packages share: boxes, dilation, borders."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ACSegLib.threads import chunks_of, in_threads
+from ACSegLib.threads import chunks_of, in_threads, look_up
 
 Box = tuple[slice, slice, slice]
+
+#: Values up to this are looked up in a table; a longer one would not fit.
+_MAX_TABLE = 1 << 20
 
 
 def grow_or_shrink(mask: np.ndarray, grow: bool, steps: int = 1) -> np.ndarray:
@@ -64,6 +67,24 @@ def value_box(labels: np.ndarray, value: int, margin: int = 0) -> Box | None:
 def count_value(labels: np.ndarray, value: int) -> int:
     """Voxels of a value, without a mask of the whole array."""
     return sum(in_threads(lambda part: int(np.count_nonzero(labels[part] == value)), chunks_of(labels)))
+
+
+def relabelled(labels: np.ndarray, values: Mapping[int, int], dtype: type | np.dtype) -> np.ndarray:
+    """Labels with each value replaced by another, of a number type; 0 (or False) where none is given."""
+    if not values:
+        return np.zeros(labels.shape, dtype)
+    top = int(labels.max(initial=0))
+    if top <= _MAX_TABLE:
+        table = np.zeros(top + 1, dtype)
+        for old, new in values.items():
+            if old <= top:
+                table[old] = new
+        return look_up(table, labels)
+    ordered = sorted(values)
+    old = np.array(ordered, labels.dtype)
+    new = np.array([values[value] for value in ordered], dtype)
+    places = np.minimum(np.searchsorted(old, labels), len(old) - 1)
+    return np.where(old[places] == labels, new[places], np.zeros((), dtype))
 
 
 def _box_of(array: np.ndarray, mask_of: Callable[[np.ndarray], np.ndarray], margin: int) -> Box | None:

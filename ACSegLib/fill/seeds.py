@@ -12,7 +12,7 @@ from ACSegLib.axes import AXES, both_names, checked_axis
 from ACSegLib.errors import InputError
 from ACSegLib.fill.gaps import notes_on_gaps
 from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
-from ACSegLib.threads import look_up
+from ACSegLib.masks import relabelled
 from ACSegLib.volume import Segment, Segmentation
 
 #: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside of the image).
@@ -26,9 +26,6 @@ PLANES_AT_ONCE = 32
 
 #: Classes at most: they are int16, as half as much memory is read in each pass over them.
 MAX_CLASSES = int(np.iinfo(np.int16).max)
-
-#: Label values up to this are translated by a table, larger ones by their rank.
-MAX_TABLE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -200,23 +197,8 @@ class _Roles:
             if all(value in values for value in range(1, min(int(layer.max(initial=0)), len(values) + 1) + 1)):
                 masks.append(layer != 0)
             else:
-                masks.append(_translated(layer, list(values), [True] * len(values), bool))
+                masks.append(relabelled(layer, dict.fromkeys(values, 1), bool))
         return masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
-
-
-def _translated(layer: np.ndarray, values: Sequence[int], codes: Sequence[int], dtype: type) -> np.ndarray:
-    """A layer with its label values replaced by codes; 0 (or False) for all other values."""
-    top = int(layer.max(initial=0))
-    if top <= MAX_TABLE:
-        table: np.ndarray = np.zeros(top + 1, dtype)
-        for value, code in zip(values, codes, strict=True):
-            if value <= top:
-                table[value] = code
-        return look_up(table, layer)
-    order = np.argsort(values)
-    ranked = np.asarray(values, layer.dtype)[order]
-    places = np.minimum(np.searchsorted(ranked, layer), len(ranked) - 1)
-    return np.where(ranked[places] == layer, np.asarray(codes, dtype)[order][places], np.zeros((), dtype))
 
 
 def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> LabelledSlices:
@@ -359,9 +341,9 @@ def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray
         values = [segmentation.segments[r].value for r in members]
         if len(table) == 1:
             table += [(r,) for r in members]
-            classes = _translated(layer, values, range(1, len(members) + 1), np.int16)
+            classes = relabelled(layer, {value: n for n, value in enumerate(values, 1)}, np.int16)
             continue
-        here = _translated(layer, values, [r + 1 for r in members], np.int16)
+        here = relabelled(layer, {value: r + 1 for value, r in zip(values, members, strict=True)}, np.int16)
         where = np.nonzero(here)
         pairs, inverse = np.unique(np.stack([classes[where], here[where]]), axis=1, return_inverse=True)
         codes = []

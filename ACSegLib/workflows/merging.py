@@ -6,11 +6,9 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ACSegLib.masks import relabelled
 from ACSegLib.segment_estimates import with_label_tags_of
 from ACSegLib.volume import Segment, Segmentation, label_dtype
-
-#: Values below this are translated by a table.
-_MAX_TABLE = 1 << 20
 
 
 def same_labels(before: Segmentation, after: Segmentation) -> bool:
@@ -57,11 +55,13 @@ def merge(
     found = _by_id(result)
     rows = with_label_tags_of(rows, found)
     if not result.overlapping and not labels.overlapping:
-        values = _translated(labels, {s.value: s.value for s in rows})
-        keep = _translated(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)
+        drawn = {s.value: s.value for s in rows}
+        values = relabelled(labels.labels, drawn, label_dtype(drawn))
+        keep = relabelled(labels.labels, {s.value: 1 for s in (*rows, *marks)}, bool)
         if protected is not None:
             keep |= protected
-        filled = _translated(result, {found[s.id].value: s.value for s in rows if s.id in found}, labels.labels.dtype)
+        kept = {found[s.id].value: s.value for s in rows if s.id in found}
+        filled = relabelled(result.labels, kept, labels.labels.dtype)
         merged = np.where(keep, values, filled)
         return Segmentation((merged,), rows, labels.geometry, result.name, dict(result.meta))
     closed = np.zeros(result.shape, bool) if protected is None else protected.copy()
@@ -94,7 +94,7 @@ def replaced_where(result: Segmentation, labels: Segmentation, where: np.ndarray
     rows = with_label_tags_of(labels.segments, found)
     if not result.overlapping and not labels.overlapping:
         values = {found[s.id].value: s.value for s in rows if s.id in found}
-        kept = _translated(result, values, labels.labels.dtype)
+        kept = relabelled(result.labels, values, labels.labels.dtype)
         merged = np.where(where, labels.labels, kept)
         return Segmentation((merged,), rows, labels.geometry, result.name, dict(result.meta))
     nothing = np.zeros(labels.shape, bool)
@@ -109,20 +109,3 @@ def _by_id(segmentation: Segmentation) -> dict[str, Segment]:
 
 def _place(segment: Segment) -> tuple[int, int]:
     return segment.layer, segment.value
-
-
-def _translated(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | None = None) -> np.ndarray:
-    """The labels of a one-layer segmentation with each value replaced by another; 0 where none is given."""
-    labels = segmentation.labels
-    dtype = label_dtype(values.values()) if dtype is None else dtype
-    top = int(labels.max(initial=0))
-    if top < _MAX_TABLE:
-        table = np.zeros(top + 1, dtype)
-        for old, new in values.items():
-            if old <= top:
-                table[old] = new
-        return table[labels]
-    result = np.zeros(labels.shape, dtype)  # a table as long as the highest value would not fit
-    for old, new in values.items():
-        result[labels == old] = new
-    return result

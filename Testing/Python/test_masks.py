@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.masks import bounding_box, count_value, grow_or_shrink, value_box
+from ACSegLib.masks import bounding_box, count_value, grow_or_shrink, relabelled, value_box
 from ACSegLib.volume import label_boxes
 
 
@@ -42,3 +42,12 @@ def test_the_boxes_and_sizes_of_values_are_those_of_their_masks(shape, highest):
     assert count_value(labels, highest) == np.count_nonzero(labels == highest)
     turned = labels.transpose(2, 0, 1)
     assert bounding_box(turned > 0) == value_box(turned > 0, True)
+
+
+@pytest.mark.parametrize("values", [[0, 3, 9], [0, 7, 1 << 20, 4_000_000_000]])
+def test_values_are_replaced_and_those_without_a_new_one_are_0(values):
+    labels = np.random.default_rng(3).choice(np.array(values, np.uint32), (5, 6, 7))
+    new = relabelled(labels, {values[1]: 2, values[-1]: 5, 77: 1}, np.int16)
+    assert new.dtype == np.int16
+    np.testing.assert_array_equal(new, 2 * (labels == values[1]) + 5 * (labels == values[-1]))
+    assert not relabelled(labels, {}, bool).any()
