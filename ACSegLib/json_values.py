@@ -16,9 +16,11 @@ Row = dict[str, Any]
 
 
 def to_json(value: Any) -> Any:
-    """Turn dataclasses, numpy values and paths into plain JSON values (NaN and infinity into null)."""
+    """Turn dataclasses (by their `to_dict`, if any), numpy values and paths into JSON values (NaN, infinity: null)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return to_json(dataclasses.asdict(value))
+        if hasattr(value, "to_dict"):
+            return to_json(value.to_dict())
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set)):

@@ -81,10 +81,10 @@ def relabelled(labels: np.ndarray, values: Mapping[int, int], dtype: type | np.d
                 table[old] = new
         return look_up(table, labels)
     ordered = sorted(values)
-    old = np.array(ordered, labels.dtype)
-    new = np.array([values[value] for value in ordered], dtype)
-    places = np.minimum(np.searchsorted(old, labels), len(old) - 1)
-    return np.where(old[places] == labels, new[places], np.zeros((), dtype))
+    known = np.array(ordered, labels.dtype)
+    others = np.array([values[value] for value in ordered], dtype)
+    places = np.minimum(np.searchsorted(known, labels), len(known) - 1)
+    return np.where(known[places] == labels, others[places], np.zeros((), dtype))
 
 
 def _box_of(array: np.ndarray, mask_of: Callable[[np.ndarray], np.ndarray], margin: int) -> Box | None:

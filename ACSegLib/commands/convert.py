@@ -146,8 +146,6 @@ def _convert_file(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results | FolderResults[Results]) -> str:
     """What was written."""
-    if isinstance(results, Results):
-        return _describe_file(results)
     return describe_each(results, _describe_file)
 
 

@@ -266,8 +266,6 @@ def _with_box_of_region(options: Options, volume: Volume) -> tuple[Options, list
 
 def describe(results: Results | FolderResults[Results]) -> str:
     """What was filled, from which slices, the cross-validation, and which slices to label next."""
-    if isinstance(results, Results):
-        return _describe_file(results)
     return describe_each(results, _describe_file)
 
 

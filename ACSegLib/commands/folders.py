@@ -16,7 +16,6 @@ from ACSegLib.commands.run_report import Results
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.files.names import stem
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json
 from ACSegLib.wording import counted
 
 Of = TypeVar("Of", bound=Results)
@@ -31,10 +30,6 @@ class FolderResults(Results, Generic[Of]):
     images: dict[str, Of]
     failures: dict[str, str]
     skipped: list[str]
-
-    def to_dict(self) -> Json:
-        """Give the results as plain JSON values."""
-        return {**super().to_dict(), "images": {name: results.to_dict() for name, results in self.images.items()}}
 
 
 def places_in_folder(
@@ -121,8 +116,10 @@ def tried_each(
     return done, failures
 
 
-def describe_each(results: FolderResults[Of], describe: Callable[[Of], str]) -> str:
-    """What became of each file, and what failed."""
+def describe_each(results: Of | FolderResults[Of], describe: Callable[[Of], str]) -> str:
+    """What became of a file, or of each file of a folder, and what failed."""
+    if not isinstance(results, FolderResults):
+        return describe(results)
     lines = [f"{name}: {describe(image)}" for name, image in results.images.items()]
     if results.skipped:
         lines.append(f"skipped, because the results exist: {counted(len(results.skipped), 'images')}")

@@ -26,7 +26,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.files.label_values import look_like_labels
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json, to_json
+from ACSegLib.json_values import Json
 from ACSegLib.noise import Moments
 from ACSegLib.volume import UNITS_IN_MM
 from ACSegLib.wording import listed
@@ -167,7 +167,7 @@ class Results(BaseResults):
         if self.contents:
             values["contents"] = [part.row() for part in self.contents]
         if self.intensity is not None:
-            values |= {"kind": "image", "intensity": to_json(self.intensity.to_dict())}
+            values["kind"] = "image"
         elif labels is not None:
             values |= {"kind": "labels", **labels}
         return {**values, **grid}
@@ -181,10 +181,6 @@ class FolderResults(BaseResults):
 
     files: dict[str, Results]
     failures: dict[str, str]
-
-    def to_dict(self) -> Json:
-        """Give the results as plain JSON values."""
-        return {**super().to_dict(), "files": {name: results.to_dict() for name, results in self.files.items()}}
 
 
 def run(options: Options, progress: Progress) -> Results | FolderResults:

@@ -23,7 +23,6 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json, to_json
 from ACSegLib.placement import UNITS
 from ACSegLib.volume import UNITS_IN_MM, Segmentation
 from ACSegLib.workflows import MeshRequest
@@ -87,10 +86,6 @@ class Results(BaseResults):
     """What was written for each segment."""
 
     meshes: list[MeshSize]
-
-    def to_dict(self) -> Json:
-        """Give the results as plain JSON values."""
-        return {**super().to_dict(), "meshes": to_json(self.meshes)}
 
 
 def run(options: Options, progress: Progress) -> Results | FolderResults[Results]:
@@ -181,8 +176,6 @@ def _size(mesh: Mesh, options: Options) -> MeshSize:
 
 def describe(results: Results | FolderResults[Results]) -> str:
     """What was written, and the volume of each mesh."""
-    if isinstance(results, Results):
-        return _describe_file(results)
     return describe_each(results, _describe_file)
 
 

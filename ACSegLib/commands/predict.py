@@ -30,7 +30,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES, share_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json, Row, to_json
+from ACSegLib.json_values import Json, Row
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.wording import counted
 from ACSegLib.workflows import PredictRequest
@@ -178,10 +178,6 @@ class Results(BaseResults):
     images: list[PredictedImage]
     failures: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-
-    def to_dict(self) -> Json:
-        """Give the results as plain JSON values."""
-        return {**super().to_dict(), "images": [to_json(image.to_dict()) for image in self.images]}
 
 
 def run(options: Options, progress: Progress) -> Results:

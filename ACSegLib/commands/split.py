@@ -146,8 +146,6 @@ def _split_file(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results | FolderResults[Results]) -> str:
     """How many cells each segment has, and what to know about it."""
-    if isinstance(results, Results):
-        return _describe_file(results)
     return describe_each(results, _describe_file)
 
 
