@@ -12,7 +12,9 @@ from workbench import add_segmentation, add_volume, pump, segment_array
 
 from ACSegLib.errors import InputError
 
-TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"
+SCRIPTING = Path(__file__).resolve().parents[3] / "Documentation" / "slicer-scripting.md"
+#: The blocks that need a worker; ../mrml/test_scripting.py runs the others.
+BLOCKS = dict(re.findall(r"<!-- test: (\w+) -->\n```\w+\n(.*?)```", SCRIPTING.read_text(encoding="utf-8"), re.DOTALL))
 
 
 def drawn_cell():
@@ -387,20 +389,7 @@ def test_nodes_of_another_kind_are_named(scene):
         ACSegLogic().measure("cell", volume)
 
 
-def examples():
-    text = TUTORIAL.read_text(encoding="utf-8")
-    return re.findall(r"```python\n# example: (\w+)\n(.*?)```", text, re.DOTALL)
-
-
-def test_the_tutorials_fill_example_runs_as_it_stands(scene):
-    code = dict(examples())["fill_and_measure"]
-    names: dict = {"ACSEG_EXAMPLE_SIZE": 40}
-    exec(compile(code.replace("size=128", "size=40").replace("every=20", "every=8"), str(TUTORIAL), "exec"), names)
-    assert names["filledNode"].GetClassName() == "vtkMRMLSegmentationNode"
-    assert names["tableNode"].GetNumberOfRows() > 0
-
-
-def test_the_tutorials_training_example_runs_as_it_stands(scene, quick, tmp_path):
+def test_the_training_of_the_documentation_runs_as_it_stands(scene, quick, tmp_path):
     """With a worker that is quick; the real one is at work in test_panels and test_cli_network."""
     import slicer
 
@@ -414,7 +403,7 @@ def test_the_tutorials_training_example_runs_as_it_stands(scene, quick, tmp_path
     save_volume(volume_from_node(volume), tmp_path / "cell2.mrc")
     save_segmentation(segmentation_from_node(node, volume), tmp_path / "cell2.seg.nrrd")
     names: dict = {"slicer": slicer}
-    exec(dict(examples())["train_and_predict"].replace("/data/", f"{tmp_path}/"), names)
+    exec(BLOCKS["train_and_predict"].replace("/data/", f"{tmp_path}/"), names)
     table = Path(names["model"]).read_text().splitlines()
     assert names["model"] == str(tmp_path / "cells.acseg")
     assert table[0] == "image,labels,set"
@@ -425,28 +414,22 @@ def test_the_tutorials_training_example_runs_as_it_stands(scene, quick, tmp_path
     assert np.array_equal(segment_array(predicted, segment, other), ball())
 
 
-def test_the_tutorials_background_example_runs_as_it_stands(scene, fake, capsys):
+def test_the_callbacks_of_the_documentation_run_as_they_stand(scene, fake, capsys):
     import slicer
 
     volume, node = drawn_cell()
     volume.SetName("tomogram")
     node.SetName("sparse labels")
     names: dict = {"slicer": slicer}
-    exec(dict(examples())["background"], names)
+    exec(BLOCKS["background"], names)
     assert names["task"].running
     pump(lambda: not names["task"].running)
     assert capsys.readouterr().out == "filled: sparse labels filled\n"
     fake.gate.clear()
-    exec(dict(examples())["background"], names)
+    exec(BLOCKS["background"], names)
     names["task"].cancel()
     pump(lambda: not names["task"].running)
     assert capsys.readouterr().out == "cancelled\n"
-
-
-def test_every_example_of_the_tutorial_is_run():
-    here = Path(__file__).read_text(encoding="utf-8")
-    assert {name for name, _code in examples()} == set(re.findall(r'examples\(\)\)\["(\w+)"\]', here))
-    assert len(examples()) == TUTORIAL.read_text(encoding="utf-8").count("```python")
 
 
 def test_correct_carries_a_slice_into_the_volume(scene):
