@@ -51,19 +51,20 @@ class Guard:
     ----------
     application : callable
         An ASGI application.
-    token : str
-        The secret of this server; a new one if empty.
     name : str
         Name of the cookie: cookies are shared by all ports of a host, so each server needs its own.
     hosts : iterable of str
         Names besides the loopback ones under which the server is reached, through a reverse proxy.
+
+    Attributes
+    ----------
+    token : str
+        The secret of this server.
     """
 
-    def __init__(
-        self, application: Application, token: str = "", name: str = "acseg", hosts: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, application: Application, name: str = "acseg", hosts: Iterable[str] = ()) -> None:
         self._application = application
-        self.token = token or secrets.token_urlsafe(32)
+        self.token = secrets.token_urlsafe(32)
         self.cookie = name
         self._hosts = frozenset(host.lower() for host in hosts)
 

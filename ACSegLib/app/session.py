@@ -61,12 +61,16 @@ class Session:
     Parameters
     ----------
     folder : Folder
+
+    Attributes
+    ----------
     on_change : callable
         Called after each change of the state, from the thread that made it.
     """
 
-    def __init__(self, folder: Folder, on_change: Callable[[], None] = lambda: None) -> None:
-        self.folder, self.on_change = folder, on_change
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.on_change: Callable[[], None] = lambda: None
         self.lock = threading.RLock()
         self.volume: Volume | None = None
         self.path: Path | None = None
