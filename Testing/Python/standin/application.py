@@ -19,7 +19,6 @@ class Application(QtCore.QObject):
     startupCompleted = QtCore.Signal()
     aboutToQuit = QtCore.Signal()
     isStandIn = True
-    majorVersion, minorVersion = 5, 13
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,14 +67,8 @@ class Application(QtCore.QObject):
     def settings(self):
         return self.userSettings()
 
-    def revisionUserSettings(self):
-        return self.userSettings()
-
     def extensionsManagerModel(self):
         return self._extensions
-
-    def documentationBaseUrl(self):
-        return "https://slicer.readthedocs.io/"
 
 
 class LayoutManager:

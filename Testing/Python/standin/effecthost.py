@@ -144,9 +144,6 @@ class Host(ScriptedEffect):
     def optionsFrame(self):
         return self._frame
 
-    def optionsLayout(self):
-        return self._form
-
     def addOptionsWidget(self, item):
         self._form.addRow(item)
 
@@ -224,14 +221,6 @@ class Host(ScriptedEffect):
 
     def saveStateForUndo(self):
         self._logic.SaveStateForUndo()
-
-    def modifySegmentByLabelmap(self, node, segment, labelmap, mode, bypassMasking=False):
-        if node.GetSegmentation().GetSegment(segment) is None:
-            raise ValueError(f"no segment {segment!r}")
-        self._logic.ModifySegmentByLabelmap(node, segment, labelmap, mode, self.perSegment, bypassMasking)
-
-    def confirmCurrentSegmentVisible(self):
-        return 1
 
     def scene(self):
         import slicer

@@ -149,9 +149,6 @@ class qMRMLNodeComboBox(QComboBox):
         if changed:
             self.currentNodeChanged.emit(node)
 
-    def setCurrentNodeID(self, identifier):
-        self.setCurrentNode(self._scene.GetNodeByID(identifier) if identifier else None)
-
     def currentNode(self):
         return self._node
 
@@ -215,9 +212,7 @@ class ctkCollapsibleButton(QWidget):
 class ctkPathLineEdit(QWidget):
     currentPathChanged = Signal(str)
     Files, Dirs = 2, 1
-    nameFilters = stored("QStringList", [])
     filters = stored(int, 2)
-    settingKey = stored(str, "")
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -231,17 +226,10 @@ class ctkPathLineEdit(QWidget):
 
     currentPath = Property(str, lambda self: self._edit.text, lambda self, value: self._edit.setText(value))
 
-    def setCurrentPath(self, path):
-        self._edit.setText(path)
-
-    def addCurrentPathToHistory(self):
-        pass
-
 
 class ctkSliderWidget(QWidget):
     valueChanged = Signal(float)
     decimals = stored(int, 2)
-    pageStep = stored(float, 1.0)
 
     def __init__(self, parent=None):
         super().__init__(parent)
