@@ -36,6 +36,7 @@ from ACSegLib.network.predict.recognition import (
     notes_on_uncertainty,
     why_no_cell,
 )
+from ACSegLib.network.predict.slope import Slope, find_slope
 from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.network.refinement.finer_grid import (
@@ -76,19 +77,24 @@ def run_canonical(
         finer = None
     weights = {"predict": 2, "predict_inverted": 2, "correct": 2 if finer else 0, "postprocess": 1}
     stages = progress.stages(**weights)
-    image = read_whole(grid, array, normalise, progress)
+    image, slope = _read_level(grid, array, normalise, model, progress)
     told = list[str]()
     first = _predicted(image, model, settings, stages.predict, notes)
     entropy = uncertainty(first.probabilities)
     if settings.contrast == "auto" and entropy > SURE:
         inverse = normalise.inverse()
-        inverted = -image if inverse.own is normalise.own else read_whole(grid, array, inverse, progress)
+        if inverse.own is normalise.own:
+            inverted, inverted_slope = -image, slope and slope.inverse()
+        else:
+            inverted, inverted_slope = _read_level(grid, array, inverse, model, progress)
         other = _predicted(inverted, model, settings, stages.predict_inverted, [])
         inverted_entropy = uncertainty(other.probabilities)
         told = notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
-            first, entropy, image, normalise = other, inverted_entropy, inverted, inverse
+            first, entropy, image, normalise, slope = other, inverted_entropy, inverted, inverse, inverted_slope
         del other, inverted
+    if slope is not None:
+        notes.append(slope.note())
     probabilities, tally, used, regions = first.probabilities, first.tally, first.backend, None
     reason = ""
     if settings.needs_cell and is_pretrained(model):
@@ -109,7 +115,10 @@ def run_canonical(
         stages.correct(0.0, "bringing the result to a finer grid")
         orientation = canonical_orientation(image)
         coarse, grid = grid, finer
-        image = np.ascontiguousarray(orientation.apply(read_whole(grid, array, normalise, progress)))
+        image = read_whole(grid, array, normalise, progress)
+        if slope is not None:
+            slope.subtract(image)
+        image = np.ascontiguousarray(orientation.apply(image))
         stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
         stages.correct.check()
@@ -134,6 +143,17 @@ def run_canonical(
     return Run(
         job, sink, used, first.tiling, worked, max(inferring, memory.KEPT_BYTES + max(needed)), normalise, regions
     )
+
+
+def _read_level(
+    grid: WorkingGrid, array: np.ndarray, normalise: Normalise, model: Model, progress: Progress
+) -> tuple[np.ndarray, Slope | None]:
+    """Read all of the working grid, without the slope of the intensities: the pretrained network has seen none."""
+    image = read_whole(grid, array, normalise, progress)
+    slope = find_slope(image, progress.check) if is_pretrained(model) else None
+    if slope is not None:
+        slope.subtract(image)
+    return image, slope
 
 
 def _background_alone(probabilities: np.ndarray) -> np.ndarray:
