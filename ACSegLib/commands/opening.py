@@ -139,10 +139,14 @@ def check_opening(options: Any) -> None:
 
 
 def _unit(options: Any) -> str | None:
-    """Unit of the lengths that files do not name: ``--file-unit`` where ``--unit`` is that of the results."""
+    """Unit of the lengths that files do not name: ``--file-unit`` where ``--unit`` is that of the results.
+
+    There, ``--unit`` counts for ``--voxel-size`` only if it is not the default, which nobody may have thought of.
+    """
     if not hasattr(options, "file_unit"):
         return options.unit
-    unit = options.file_unit or (options.unit if options.voxel_size is not None else None)
+    chosen = options.voxel_size is not None and options.unit != type(options).unit
+    unit = options.file_unit or (options.unit if chosen else None)
     return unit if unit in UNITS_IN_MM else None
 
 

@@ -76,7 +76,8 @@ def test_fill_takes_the_voxel_size_that_the_files_lack(bare: Path) -> None:
 def test_measure_counts_in_the_voxel_size_it_is_told(bare: Path) -> None:
     voxels = int(ball().sum())
     for more, unit in (
-        (["--voxel-size", "0.03", "--unit", "um"], "um"),
+        (["--voxel-size", "0.03", "--file-unit", "um"], "um"),
+        (["--voxel-size", "30", "--unit", "nm"], "nm"),
         (["--voxel-size", "30", "--file-unit", "nm"], "um"),
         (["--voxel-size", "30,30,30", "--file-unit", "nm", "--unit", "nm"], "nm"),
     ):
@@ -89,9 +90,9 @@ def test_measure_counts_in_the_voxel_size_it_is_told(bare: Path) -> None:
 def test_a_voxel_size_without_unit_is_refused(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fill", "image.tif", "labels.tif", "-o", "out.seg.nrrd", "--quiet", "--voxel-size", "30"]) == 2
     assert "add for example --unit nm" in capsys.readouterr().err
-    arguments = ["measure", "dense.tif", "-o", "t.csv", "--quiet", "--voxel-size", "30", "--unit", "px"]
-    assert main(arguments) == 2
-    assert "add for example --file-unit nm" in capsys.readouterr().err
+    for files, more in ((["measure", "dense.tif"], []), (["compare", "dense.tif", "dense.tif"], ["--unit", "px"])):
+        assert main([*files, "-o", "t.csv", "--quiet", "--voxel-size", "30", *more]) == 2
+        assert "add for example --file-unit nm" in capsys.readouterr().err
 
 
 def test_data_sets_are_chosen_for_images_and_labels(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
