@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,8 @@ _PANEL = 2.6  # inches across a panel
 _ROWS = 4  # slices of a fill that are shown, at most
 _DPI = 110
 _HEADER, _FOOTER = 0.75, 0.55  # inches
+_LEFT = 0.45  # inches for the names of rows, of two lines
+_ROW_FONT = 9  # points
 _SUGGESTED, _DASHES = "#35e0c8", (0, (4, 2))
 _COLUMN_TITLES = {"image": "image", "sparse": "sparse labels", "result": "filled", "uncertainty": "uncertainty"}
 
@@ -39,6 +41,7 @@ class _Sheet:
     result: Segmentation | None = None
     truth: Segmentation | None = None
     uncertainty: np.ndarray | None = None
+    colours: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def panel(self, axes: Axes, kind: str, axis: int, index: int) -> None:
         """Draw one panel: "image", "sparse", "result" or "uncertainty"."""
@@ -76,7 +79,7 @@ class _Sheet:
         self, axes: Axes, labels: Segmentation, axis: int, index: int, width: float = 1.5, colour: str = ""
     ) -> None:
         """Draw the outline of every segment, in its own colour unless one is given."""
-        for number, segment in enumerate(labels.segments):
+        for segment in labels.segments:
             plane = np.take(labels.layers[segment.layer], index, axis) == segment.value
             if not plane.any():
                 continue
@@ -86,16 +89,16 @@ class _Sheet:
             x = (np.arange(padded.shape[1]) - 0.5) * across
             y = (np.arange(padded.shape[0]) - 0.5) * down
             limits = axes.get_xlim(), axes.get_ylim()
-            axes.contour(x, y, padded, [0.5], colors=[colour or style.segment_colour(number)], linewidths=width)
+            axes.contour(x, y, padded, [0.5], colors=[colour or self.colours[segment.name]], linewidths=width)
             axes.set_xlim(limits[0])
             axes.set_ylim(limits[1])
 
     def filled(self, axes: Axes, labels: Segmentation, axis: int, index: int, opacity: float = 0.5) -> None:
         """Lay the segments' colours over the image."""
         overlay = np.zeros((*np.take(labels.layers[0], index, axis).shape, 4), np.float32)
-        for number, segment in enumerate(labels.segments):
+        for segment in labels.segments:
             where = np.take(labels.layers[segment.layer], index, axis) == segment.value
-            overlay[where] = (*style.segment_colour(number), opacity)
+            overlay[where] = (*self.colours[segment.name], opacity)
         extent = style.slice_extent(labels.geometry, axis, labels.shape)
         axes.imshow(overlay, extent=extent, interpolation="nearest")
 
@@ -162,6 +165,7 @@ def contact_sheet(
         result,
         truth,
         uncertainty,
+        style.segment_colours(result, sparse),
     )
     figure = _figure(sheet, result, title or f"{volume.name}: labelled slices and fill")
     style.save_figure(figure, path, _DPI)
@@ -209,7 +213,7 @@ def _grid(heights: Sequence[float], columns: int, title: str) -> tuple[Figure, l
 
     `heights` are those of the rows, in panel widths.
     """
-    width = columns * _PANEL + 0.45
+    width = columns * _PANEL + _LEFT + 0.07
     height = sum(heights) * _PANEL + _HEADER + _FOOTER + 0.06 * len(heights)
     figure = style.new_figure(width, height)
     figure.text(0.02, 1 - 0.28 / height, title, fontsize=13, color=style.INK, weight="bold", va="center")
@@ -217,7 +221,7 @@ def _grid(heights: Sequence[float], columns: int, title: str) -> tuple[Figure, l
         len(heights),
         columns,
         height_ratios=heights,
-        left=0.38 / width,
+        left=_LEFT / width,
         right=1 - 0.05 / width,
         bottom=_FOOTER / height,
         top=1 - _HEADER / height,
@@ -245,12 +249,23 @@ def _cut(sheet: _Sheet, row: Sequence[Axes], panels: Sequence[str], result: Segm
             line((n + 0.5) * step, color="white", lw=0.8, alpha=0.7)
         for n in sheet.suggested if panel in ("result", "uncertainty") else ():
             line((n + 0.5) * step, color=_SUGGESTED, lw=1.3, ls=_DASHES)
-    _name_row(row[0], axis, index, "across" if sheet.height(axis) > 0.4 else "")
+    _name_row(row[0], axis, index, "across")
 
 
 def _name_row(axes: Axes, axis: int, index: int, note: str) -> None:
-    """Write the slice that a row shows beside it: "z = 12  (labelled)"."""
-    axes.set_ylabel(f"{'zyx'[axis]} = {index}" + (f"  ({note})" if note else ""), fontsize=9, color=style.INK)
+    """Write the slice of a row beside it: "z = 12  (labelled)"; on two lines, or without the note, if it is low."""
+    name = f"{'zyx'[axis]} = {index}"
+    texts = [f"{name}  ({note})", f"{name}\n({note})", name] if note else [name]
+    points = 72 * axes.bbox.height / axes.figure.dpi
+    fitting = [text for text in texts if max(map(_text_width, text.splitlines())) < points]
+    axes.set_ylabel((fitting or [name])[0], fontsize=_ROW_FONT, color=style.INK)
+
+
+def _text_width(text: str) -> float:
+    """Width of a row's name, in points."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=_ROW_FONT).get_extents().width)
 
 
 def _area(labels: Segmentation, axis: int) -> np.ndarray:
@@ -266,7 +281,7 @@ def _legend(figure: Figure, result: Segmentation, sheet: _Sheet) -> None:
 
     edge = [withStroke(linewidth=3.4, foreground=style.MUTED)]
     rows = result.segments[:7]
-    handles: list[Any] = [Patch(color=style.segment_colour(n), label=row.name) for n, row in enumerate(rows)]
+    handles: list[Any] = [Patch(color=sheet.colours[row.name], label=row.name) for row in rows]
     if len(result.segments) > len(rows):
         handles.append(Patch(color="white", label=f"and {len(result.segments) - len(rows)} more"))
     if sheet.truth is not None:
@@ -304,7 +319,8 @@ def comparison_sheet(
         area = _area(first, number)
         inside = np.flatnonzero(area) if np.any(area) else np.arange(volume.shape[number])
         slices = sorted({int(inside[int(f * (len(inside) - 1))]) for f in (0.25, 0.5, 0.75)})
-    sheet = _Sheet(volume, style.contrast_window(volume), number)
+    colours = style.segment_colours(*segmentations.values())
+    sheet = _Sheet(volume, style.contrast_window(volume), number, colours=colours)
     notes = slices if isinstance(slices, Mapping) else dict.fromkeys(slices, "")
     heights = [sheet.height(number)] * len(notes)
     figure, grid = _grid(heights, 1 + len(segmentations), title or volume.name)

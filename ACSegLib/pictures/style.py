@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.lazy import every_nth
 from ACSegLib.padding import intensities
-from ACSegLib.volume import UNITS_IN_MM, Geometry, Volume
+from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,40 @@ AXES = ("k", "j", "i")
 def segment_colour(number: int) -> tuple[float, float, float]:
     """Colour of the n-th row of a segment table; the palette repeats after seven."""
     return PALETTE[number % len(PALETTE)]
+
+
+def segment_colours(*segmentations: Segmentation) -> dict[str, tuple[float, float, float]]:
+    """Colours by the names of segments, such that segments that touch differ, as far as the palette has enough.
+
+    The first segments have the palette in its order. Each further one has a colour that is rare among those that it
+    touches in the first segmentation, and then rare among all.
+    """
+    names = list(dict.fromkeys(segment.name for labels in segmentations for segment in labels.segments))
+    numbers = dict(zip(names, range(len(PALETTE)), strict=False))
+    touching = _touching(segmentations[0]) if len(names) > len(PALETTE) else {}
+    used = Counter(numbers.values())
+    for name in names[len(PALETTE) :]:
+        beside = Counter(numbers[other] for other in touching.get(name, ()) if other in numbers)
+        numbers[name] = min(range(len(PALETTE)), key=lambda n: (beside[n], used[n]))
+        used[numbers[name]] += 1
+    return {name: PALETTE[number] for name, number in numbers.items()}
+
+
+def _touching(labels: Segmentation) -> dict[str, set[str]]:
+    """Segment -> the segments of its layer that lie beside it, or one voxel away from it."""
+    found: dict[str, set[str]] = {}
+    for number, layer in enumerate(labels.layers):
+        names = {segment.value: segment.name for segment in labels.segments if segment.layer == number}
+        for axis in range(layer.ndim):
+            planes = np.moveaxis(layer, axis, 0)
+            for step in (1, 2):
+                first, second = planes[:-step], planes[step:]
+                border = (first != second) & (first != 0) & (second != 0)
+                for a, b in np.unique(np.stack([first[border], second[border]]), axis=1).T.tolist():
+                    if a in names and b in names:
+                        found.setdefault(names[a], set()).add(names[b])
+                        found.setdefault(names[b], set()).add(names[a])
+    return found
 
 
 def contrast_window(volume: Volume) -> tuple[float, float]:

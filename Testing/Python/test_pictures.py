@@ -1,5 +1,7 @@
 """Contact sheets and surface pictures, judged by their pixels."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -138,6 +140,34 @@ def test_an_empty_result_and_many_segments_are_shown(scene, tmp_path):
     many = Segmentation.from_labels((1 + j // 4 + 0 * k * i).astype(np.uint8), volume.geometry)
     contact_sheet(volume, tmp_path / "many.png", sparse=many, result=many, slices={"k": [6]})
     assert read(tmp_path / "many.png").size
+
+
+def test_segments_that_touch_have_different_colours():
+    labels = np.arange(1, 50, dtype=np.uint8).reshape(1, 7, 7).repeat(4, 1).repeat(4, 2).repeat(3, 0)
+    labels[:, 3::4], labels[:, :, 3::4] = 0, 0  # a line of background between cells, as outlines by hand leave
+    cells = Segmentation.from_labels(labels, Geometry())
+    colours = style.segment_colours(cells)
+    assert [colours[f"Segment_{n}"] for n in range(1, 8)] == list(style.PALETTE)
+    for row, column in np.ndindex(7, 7):
+        own = colours[f"Segment_{7 * row + column + 1}"]
+        assert row == 6 or colours[f"Segment_{7 * row + column + 8}"] != own
+        assert column == 6 or colours[f"Segment_{7 * row + column + 2}"] != own
+
+
+def test_names_of_rows_fit_beside_them(tmp_path, monkeypatch):
+    """Of low rows, the names would run into one another."""
+    labels = np.zeros((20, 40, 120), np.uint8)
+    labels[4:16, 6:34, 20:100] = 1
+    volume, cells = Volume(labels.astype(np.float32)), Segmentation.from_labels(labels, Geometry())
+    figures = []
+    monkeypatch.setattr(style, "save_figure", lambda figure, *_: figures.append(figure))
+    contact_sheet(volume, tmp_path / "a.png", sparse=cells, result=cells, slices={"k": [5, 9, 14]}, suggested=[12])
+    figures[0].canvas.draw()
+    names = [axes.yaxis.label for axes in figures[0].axes if axes.get_ylabel()]
+    boxes = sorted((name.get_window_extent() for name in names), key=lambda box: box.y0)
+    assert {name.get_text() for name in names} >= {"z = 12\n(label next)", "z = 9\n(labelled)"}
+    assert all(low.y1 < high.y0 for low, high in itertools.pairwise(boxes))
+    assert min(box.x0 for box in boxes) > 0
 
 
 def test_sheets_refuse_other_grids_and_missing_slices_and_leave_nothing(scene, tmp_path):

@@ -3,7 +3,7 @@
 import type { Context, Part } from './context'
 import type { Cell, Table } from './contract'
 import { button, h, show } from './dom'
-import { number, OUTDATED } from './format'
+import { number, OUTDATED, unitName } from './format'
 import { ICONS } from './icons'
 
 export class Drawer implements Part {
@@ -82,7 +82,7 @@ export class Drawer implements Part {
       row.classList.add('chosen')
     }
     const cells = table.rows[place].map((value, k) =>
-      h('td', { class: isNumber(table, k) ? 'number' : '' }, text(value))
+      h('td', { class: isNumber(table, k) ? 'number' : '' }, table.columns[k] === 'unit' ? unitName(String(value)) : text(value))
     )
     const row = h('tr', { class: place === this.chosen ? 'chosen' : '', tabindex: centre === null ? null : 0, onclick: go }, ...cells)
     row.addEventListener('keydown', (event) => {

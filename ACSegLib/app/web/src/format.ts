@@ -21,8 +21,9 @@ export function unitName(unit: string): string {
   return unit === 'um' ? 'µm' : unit === 'angstrom' ? 'Å' : unit
 }
 
-/** Four digits, without zeros at the end. */
+/** Whole numbers, such as counts, in full; others with four digits, without zeros at the end. */
 export function number(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value)
   if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)) return value.toExponential(2)
   return String(Number(value.toPrecision(4)))
 }

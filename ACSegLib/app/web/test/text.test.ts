@@ -30,6 +30,11 @@ describe('numbers and times', () => {
     expect(number(0)).toBe('0')
   })
 
+  it('are in full if they are whole', () => {
+    expect(number(272598)).toBe('272598')
+    expect(number(1098548)).toBe('1098548')
+  })
+
   it.each([
     [1, 'every'],
     [2, 'every 2nd'],
