@@ -138,8 +138,17 @@ def describe(results: TableResults) -> str:
     table = results.outputs.get("table")
     lines = [f"{counted(results.volumes, 'pairs')} compared" + (f" -> {table}" if table else "")]
     for row in results.summary[:LISTED]:
-        lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_values(row))}")
-    return "\n".join([*lines, *more_lines(results.summary), *failure_lines(results.failures)])
+        number = f" (n = {row['count']})" if results.volumes > 1 else ""
+        lines.append(f"  {row['segment']}{number}: {', '.join(_values(row))}")
+    return "\n".join([*lines, *more_lines(results.summary), *_mean_lines(results), *failure_lines(results.failures)])
+
+
+def _mean_lines(results: TableResults) -> list[str]:
+    """The mean Dice of several segments of one pair."""
+    values = [row["dice"]["mean"] for row in results.summary if row["dice"]["count"]]
+    if results.volumes > 1 or len(values) < 2:
+        return []
+    return [f"  mean of {len(values)} segments: Dice {sum(values) / len(values):.3f}"]
 
 
 def _values(row: Row) -> list[str]:
@@ -150,18 +159,23 @@ def _values(row: Row) -> list[str]:
     if row["panoptic_quality"]["count"]:
         detail = [f"{name} {_pm(row[f'{name}_quality'])}" for name in ("recognition", "segmentation")]
         parts.append(f"panoptic quality {_pm(row['panoptic_quality'])} ({', '.join(detail)})")
-        parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
+        parts.append(", ".join(counted(number, name.replace("_", " ")) for name, number in row["cells"].items()))
     # The Dice of all cells together is that of the foreground: it is 1 even if all cells are merged.
-    parts.append(f"{'foreground ' * (row['segment'] == ALL_CELLS)}Dice {_pm(row['dice'], 100)} %")
+    parts.append(f"{'foreground ' * (row['segment'] == ALL_CELLS)}Dice {_share(row['dice'])}")
     if row["average_surface_distance"]["count"]:
         parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
         parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")
         if missing := row["average_surface_distance"]["undefined"]:
             parts[-1] += f" (without {missing} in which one side is empty)"
-        parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
+        parts.append(f"surface Dice {_share(row['surface_dice'])}")
     if row["volume_error"]["count"]:
         parts.append(f"volume error {_pm(row['volume_error'], 100)} %")
     return parts
+
+
+def _share(spread: Row) -> str:
+    """A number of at most one, as the other commands write it: with three decimals."""
+    return f"{spread['mean']:.3f}" if spread["count"] and spread["sd"] is None else _pm(spread)
 
 
 def _pm(spread: Row, scale: float = 1.0) -> str:

@@ -151,19 +151,21 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """What was decided, what followed from it, and how far it reached."""
+    from ACSegLib import slice_tags
     from ACSegLib.axes import both_names
-    from ACSegLib.slice_tags import counted
+    from ACSegLib.wording import counted
 
     report = results.report
     slices = "; ".join(f"{both_names(axis)} = {', '.join(map(str, n))}" for axis, n in report.slices.items())
     lines = [
-        f"you changed {report.changed_voxels} voxels" + (f", and decided the slices {slices}" if slices else ""),
-        f"corrected {report.corrected_voxels} voxels around them, at most {report.reach:g} voxels away, in "
+        f"you changed {counted(report.changed_voxels, 'voxels')}"
+        + (f", and decided the slices {slices}" if slices else ""),
+        f"corrected {counted(report.corrected_voxels, 'voxels')} around them, at most {report.reach:g} voxels away, in "
         f"{report.seconds:.1f} s (solver: {report.solver})",
     ]
     if report.kept:
-        lines.append(f"kept as they were labelled or decided before: {counted(report.kept)}")
-    lines += [f"  {name}: {count} voxels" for name, count in list(results.voxels.items())[:LISTED]]
+        lines.append(f"kept as they were labelled or decided before: {slice_tags.counted(report.kept)}")
+    lines += [f"  {name}: {counted(count, 'voxels')}" for name, count in list(results.voxels.items())[:LISTED]]
     lines += more_lines(results.voxels, "the run report (--json FILE)")
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]

@@ -141,19 +141,21 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
-    from ACSegLib.study.numbers import plain, rounded
+    from ACSegLib.study.numbers import plain, with_ends
 
     lines = [f"{counted(results.volumes, 'volumes')}, {counted(results.rows, 'rows')} -> {results.outputs['table']}"]
     for row in results.summary[:LISTED]:
         unit = row["unit"]
-        volume, area = plain(row["volume"]), plain(row["surface_area"])
-        half = row.get("half_width")
-        volume, level = (volume, "") if half is None else (rounded(row["volume"], half), " (90 %)")
+        cubic, ends = f" {unit}3", row.get("ends")
+        volume = with_ends(row["volume"], ends[0], ends[1], cubic) if ends else plain(row["volume"]) + cubic
         ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
-        sizes = f"volume {volume} {unit}3{level}, surface {area} {unit}2{ratio}"
+        sizes = f"volume {volume}, surface {plain(row['surface_area'])} {unit}2{ratio}"
         mean = f" (mean of {row['count']})" if row["count"] > 1 else ""
         lines.append(f"  {row['segment']}: {sizes}{mean}")
-    lines += more_lines(results.summary) + [f"  note: {text}" for text in results.warnings]
+    lines += more_lines(results.summary)
+    if any("ends" in row for row in results.summary[:LISTED]):
+        lines.append("in brackets: 90 % intervals")
+    lines += [f"  note: {text}" for text in results.warnings]
     return "\n".join(lines + failure_lines(results.failures))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
-from ACSegLib.measure.volume_intervals import CHANGED, half_width
+from ACSegLib.measure.volume_intervals import CHANGED, interval_of
 from ACSegLib.placement import notes_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
@@ -32,8 +32,8 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
         means = {
             key: sum(r[key] for r in group) / len(group) for key in ("volume", "surface_area", "surface_to_volume")
         }
-        interval = {"half_width": half_width(group[0]), "volume_interval": group[0].get("volume_interval")}
-        more = interval if len(group) == 1 and interval["half_width"] is not None else {}
+        ends = interval_of(group[0]) if len(group) == 1 else None
+        more = {"ends": list(ends), "volume_interval": group[0].get("volume_interval")} if ends else {}
         table.append({"segment": segment, "unit": unit, "count": len(group), **means, **more})
     return table
 
@@ -213,7 +213,7 @@ def _on_thin_radii(rows: Sequence[Row]) -> list[str]:
 def _on_intervals(rows: Sequence[Row]) -> list[str]:
     """How far the intervals of volumes can be believed, and which segments have none, since their labels changed."""
     whole = [row for row in rows if row["kind"] == "segment"]
-    sources = sorted({str(row["volume_interval"]) for row in whole if half_width(row) is not None})
+    sources = sorted({str(row["volume_interval"]) for row in whole if interval_of(row) is not None})
     texts = [coverage_text(source) for source in sources]
     names = [f"{row['segment']} of {row['volume_name']}" for row in whole if row.get("volume_interval") == CHANGED]
     if names:

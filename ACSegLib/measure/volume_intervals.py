@@ -46,9 +46,9 @@ def with_volume_columns(rows: Sequence[Row], segmentation: Segmentation) -> list
     return completed
 
 
-def half_width(row: Row) -> float | None:
-    """How far the ends of a row's interval are from its volume, at most; None where it has no interval."""
+def interval_of(row: Row) -> tuple[float, float] | None:
+    """The ends of the interval of a row's volume; None where it has no interval."""
     low, high = row.get("volume_low"), row.get("volume_high")
     if low is None or high is None or low != low or high != high:
         return None
-    return max(float(high) - float(row["volume"]), float(row["volume"]) - float(low))
+    return float(low), float(high)

@@ -113,6 +113,18 @@ def rounded(mean: float, error: float, sign: str = "±") -> str:
     return f"{fixed(mean, decimals)} {sign} {fixed(error, decimals)}"
 
 
+def with_ends(value: float, low: float, high: float, unit: str = "") -> str:
+    """A number and the ends of its interval, to two figures of half of its width: "570 um3 (340 to 1220)"."""
+    half = (high - low) / 2
+    if not half > 1e-9 * abs(value):
+        return f"{plain(value)}{unit} ({plain(low)} to {plain(high)})"
+    exponent = _exponent(max(abs(value), abs(low), abs(high)))
+    written = -MAX_ZEROS <= exponent < MAX_DIGITS
+    scale, power = (1.0, "") if written else (10.0**exponent, f"·10{_raised(exponent)}")
+    middle, *ends = (fixed(number / scale, decimals_for(half / scale)) + power for number in (value, low, high))
+    return f"{middle}{unit} ({' to '.join(ends)})"
+
+
 def decimals_for(error: float) -> int:
     """Decimals that show two figures of an error; negative for one of 100 and more."""
     return 1 - _exponent(float(f"{error:.1e}"))

@@ -37,7 +37,22 @@ def test_comparing_two_files_prints_the_summary(folders, capsys):
     pair = [str(folders / "results/cell1_filled.seg.nrrd"), str(folders / "truth/cell1.nii.gz")]
     assert main(["compare", *pair, "--quiet"]) == 0
     a, b = ball(7).labels.sum(), ball(8).labels.sum()
-    assert f"Dice {200 * a / (a + b):.4g} %" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"cytoplasm: Dice {2 * a / (a + b):.3f}" in said
+    assert "mean of" not in said
+
+
+def test_several_segments_of_one_pair_have_a_mean_dice(tmp_path, capsys):
+    truth = np.zeros((4, 20, 20), np.uint8)
+    truth[:, :10, :10], truth[:, 10:, 10:] = 1, 2
+    result = truth.copy()
+    result[:2, :10, :10] = 0  # half of the first: Dice 2/3
+    for name, labels in (("result", result), ("truth", truth)):
+        save_segmentation(Segmentation.from_labels(labels, Geometry()), tmp_path / f"{name}.seg.nrrd")
+    assert main(["compare", *(str(tmp_path / f"{n}.seg.nrrd") for n in ("result", "truth")), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "Segment_1: Dice 0.667" in said
+    assert f"mean of 2 segments: Dice {(2 / 3 + 1) / 2:.3f}" in said
 
 
 @pytest.mark.parametrize(
@@ -99,9 +114,9 @@ def test_touching_cells_are_matched_by_overlap_not_by_name(tmp_path, capsys):
     row, *cells = read_table(table)
     said = capsys.readouterr().out
     assert "panoptic quality 0.6" in said
-    assert "2 matched cells, 1 missed cells, 0 false positive cells, 0 split cells, 1 merged cells" in said
+    assert "2 matched cells, 1 missed cell, 0 false positive cells, 0 split cells, 1 merged cell" in said
     assert (row["segment"], row["dice"]) == ("all cells", 1.0)
-    assert said.index("panoptic quality") < said.index("foreground Dice 100 %")
+    assert said.index("panoptic quality") < said.index("foreground Dice 1.000")
     assert [(c["instance"], c["segment"], c["status"]) for c in cells] == [
         (1, "cell c", "both"),
         (2, "cell a", "both"),

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ACSegLib.study.numbers import column_texts, fixed, format_value, plain, plus_minus, rounded, with_minus
+from ACSegLib.study.numbers import column_texts, fixed, format_value, plain, plus_minus, rounded, with_ends, with_minus
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,20 @@ from ACSegLib.study.numbers import column_texts, fixed, format_value, plain, plu
 )
 def test_a_mean_is_rounded_to_two_figures_of_its_error(mean, error, expected):
     assert rounded(mean, error) == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((574.0, 343.0, 1221.0), "570 um3 (340 to 1220)"),
+        ((1532.79, 1455.11, 1561.71), "1533 um3 (1455 to 1562)"),
+        ((0.0123, 0.0118, 0.0132), "0.01230 um3 (0.01180 to 0.01320)"),
+        ((3.214e9, 3.0e9, 3.3e9), "3.21·10⁹ um3 (3.00·10⁹ to 3.30·10⁹)"),
+        ((5.0, 5.0, 5.0), "5 um3 (5 to 5)"),
+    ],
+)
+def test_an_interval_is_told_by_its_ends(numbers, expected):
+    assert with_ends(*numbers, unit=" um3") == expected
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_volumes_with_an_interval_show_it_and_means_of_volumes_do_not():
     interval = {"volume_low": 3.8, "volume_high": 4.1, "volume_interval": "fill"}
     rows = [cell("a", 4.0, **interval), cell("b", 5.0, volume_low=None, volume_high=None, volume_interval=None)]
     section = groups.morphology(study(cells={"T": rows}), "segment", {})
-    assert column(section.tables[-1], "volume") == ["4.00 ± 0.20", "5"]
+    assert column(section.tables[-1], "volume") == ["4.00 (3.80 to 4.10)", "5"]
     assert any(coverage_text("fill") in text for text in section.texts)
     cells = [cell("a", 4.0, kind="cell", **interval)]
     section = groups.morphology(study(cells={"T": cells}), "volume", {})

@@ -16,9 +16,9 @@ export function length(size: number, unit: string): string {
   return `${number(size)} ${unitName(unit)}`
 }
 
-/** The unit as it is written. */
+/** The unit as it is written; "1/um" as well. */
 export function unitName(unit: string): string {
-  return unit === 'um' ? 'µm' : unit === 'angstrom' ? 'Å' : unit
+  return unit === 'angstrom' ? 'Å' : unit.replace(/\bum\b/, 'µm')
 }
 
 /** Whole numbers, such as counts, in full; others with four digits, without zeros at the end. */
