@@ -48,6 +48,8 @@ _EQUAL, _EQUAL_INSIDE, _FEW_VALUES = 0.9, 0.5, 16
 #: Characters that a column of segments may take; a longer name moves the rest of its own line only.
 _MAX_WIDTH = 40
 _BLOCK = 1 << 20
+#: Group of weights in models that Keras wrote, such as those of Biomedisa.
+_WEIGHTS = "model_weights/"
 _AXES = ("i", "j", "k")
 
 
@@ -210,6 +212,7 @@ def _run_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import inventory, read_content, recognise, tell
+    from ACSegLib.files.unknown import network_error
     from ACSegLib.placement import notes_on_lengths, voxel_edge
 
     path = Path(options.file)
@@ -221,6 +224,8 @@ def _run_file(options: Options, progress: Progress) -> Results:
             content = read_content(path, options.dataset, options.level)
     except SeveralError:
         results.contents = list(inventory(path))
+        if any(part.dataset.startswith(_WEIGHTS) for part in results.contents):
+            raise network_error(path) from None
         return results
     content.geometry = told_geometry(content.geometry, options)
     stages.measure(0.0, "measuring")

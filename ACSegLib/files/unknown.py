@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.formats import dicom, zarr_places
+from ACSegLib.wording import listed
 
 _LISTED = 8
 #: Bytes in which the first tag of an XML file stands.
@@ -56,7 +57,7 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     if path.name.lower().endswith((".img", ".img.gz")):
         return FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
     if path.name.lower().endswith(".acseg"):
-        return FileError(f"{path}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it.")
+        return network_error(path)
     if path.is_dir() and (below := dicom.folders_below(path)):
         more = f" and {len(below) - _LISTED} more" if len(below) > _LISTED else ""
         return FileError(
@@ -66,6 +67,12 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
         if (path / name).is_file():
             return FileError(f"{path}: is in {kind}, which ACSeg cannot read; convert it to OME-Zarr.")
     if path.is_dir():
+        folders = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        if folders:
+            return FileError(
+                f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it, or one of its "
+                f"folders: {listed(folders)}."
+            )
         return FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
     if zarr_places.is_zip(head):
         if path.suffix.lower() == ".npz":
@@ -92,3 +99,8 @@ def _holds_outlines(path: Path) -> bool:
             return any(name.lower().endswith(".roi") for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def network_error(path: Path) -> FileError:
+    """Why a model of ACSeg or Biomedisa is not opened."""
+    return FileError(f"{path}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it.")

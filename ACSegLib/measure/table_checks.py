@@ -91,14 +91,20 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
         number += len(specks)
         count = f"{len(specks)} of {len(components)} connected cells of {segment}"
         kind = "is a speck of" if len(specks) == 1 else "are specks of up to"
-        text = f"{count} {kind} {max(specks):.3g} {unit}3"
+        text = f"{count} {kind} {_three_figures(max(specks))} {unit}3"
         if cells and max(specks) < min(cells):
             middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
-            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes the specks"
+            smallest = f"{_three_figures(min(cells))} {unit}3"
+            text += f", the smallest cell has {smallest}; --min-volume {middle:g} excludes the specks"
         texts.append(f"{text}.")
     if len(texts) > MAX_SEGMENT_NOTES:
         return [f"{number} connected cells of {len(texts)} segments are specks; --min-volume excludes them."]
     return texts
+
+
+def _three_figures(value: float) -> str:
+    """A volume with three figures, "1530" and not "1.53e+03"."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: bool) -> Iterator[str]:
@@ -122,7 +128,7 @@ def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: b
         largest = max(row["volume"] * row["largest_piece"] for row in group)
         yield (
             f"no cell of {segment} in {_volumes(group)} has the {min_volume:g} {group[0]['unit']}3 of "
-            f"--min-volume, so that none has a row; the largest has {largest:.3g}."
+            f"--min-volume, so that none has a row; the largest has {_three_figures(largest)}."
         )
 
 

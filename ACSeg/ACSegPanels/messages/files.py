@@ -189,6 +189,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii."),
         _("{0}: is a film (MP4, MOV), which ACSeg cannot read; {1}."),
+        _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it, or one of its folders: {1}."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it."),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),

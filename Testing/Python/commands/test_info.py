@@ -265,3 +265,19 @@ def test_a_network_is_no_image(tmp_path, capsys):
     (tmp_path / "m.acseg").write_bytes(b"weights")
     assert main(["info", str(tmp_path / "m.acseg")]) == 2
     assert "'acseg model info' shows it" in capsys.readouterr().err
+    with h5py.File(tmp_path / "biomedisa.h5", "w") as file:
+        for name, shape in (
+            ("meta/labels", 3),
+            ("model_weights/a", (3, 3, 3)),
+            ("model_weights/b", (3, 3, 3)),
+        ):
+            file[name] = np.ones(shape)
+    assert main(["info", str(tmp_path / "biomedisa.h5")]) == 2
+    assert "'acseg model info' shows it" in capsys.readouterr().err
+
+
+def test_of_a_folder_of_folders_these_are_named(tmp_path, capsys):
+    for name in ("images", "labels", ".cache"):
+        (tmp_path / name).mkdir()
+    assert main(["info", str(tmp_path)]) == 2
+    assert "or one of its folders: images, labels." in capsys.readouterr().err

@@ -95,6 +95,8 @@ def test_measuring_warns_of_specks_and_names_the_volume_that_leaves_them_out():
     rows = [component(v) for v in (50.0, 61.0, 0.002, 0.001)]
     (text,) = warnings_on(rows)
     assert text.startswith("2 of 4 connected cells of cell are specks of up to 0.002 um3, the smallest cell has 50")
+    assert "smallest cell has 50 um3;" in text
+    assert "smallest cell has 1530 um3;" in warnings_on([component(v) for v in (1530.4, 1610.0, 0.002)])[0]
     limit = float(text.split("--min-volume ")[1].split()[0])
     assert [row["volume"] for row in rows if row["volume"] >= limit] == [50.0, 61.0]
     assert warnings_on(rows[:2]) == []
