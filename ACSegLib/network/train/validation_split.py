@@ -85,7 +85,8 @@ def split_validation(
         chosen = set(np.random.default_rng([seed, 3]).permutation(len(prepared))[:count].tolist())
         held = [case for n, case in enumerate(prepared) if n in chosen]
         training = [case for n, case in enumerate(prepared) if n not in chosen]
-        return Split(training, held, f"validation set: {', '.join(case.name for case in held)}", blocks=False)
+        names = ", ".join(case.name for case in held)
+        return Split(training, held, f"validation set, which is not trained on: {names}", blocks=False)
     names = "one volume" if len(prepared) == 1 else f"{len(prepared)} volumes"
     ends = _balanced_ends(prepared, share)
     if not any(ends):

@@ -50,6 +50,11 @@ export function shapeText([z, y, x]: readonly [number, number, number]): string 
   return `${x} × ${y} × ${z}`
 }
 
+/** A note of the library as a sentence: with a capital, unless a name begins it. */
+export function sentence(note: string): string {
+  return /^[a-z]+ /.test(note) ? note.charAt(0).toUpperCase() + note.slice(1) : note
+}
+
 /** "1 slice", "3 slices". */
 export function count(size: number, thing: string): string {
   return `${size} ${thing}${size === 1 ? '' : 's'}`

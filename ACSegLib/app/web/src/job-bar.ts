@@ -2,7 +2,7 @@
 
 import type { Context, Part } from './context'
 import { button, h, setAttribute, setText, show } from './dom'
-import { timeLeft } from './format'
+import { sentence, timeLeft } from './format'
 
 export function jobBar({ model, api, act }: Context): Part {
   const name = h('strong', {})
@@ -32,7 +32,7 @@ export function jobBar({ model, api, act }: Context): Part {
       const all = job.notes.join('\n')
       if (all === shown) return
       shown = all
-      notes.replaceChildren(...job.notes.map((note) => h('li', {}, note)))
+      notes.replaceChildren(...job.notes.map((note) => h('li', {}, sentence(note))))
     }
   }
 }

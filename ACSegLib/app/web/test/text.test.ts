@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { voxelAt } from '../src/axes'
 import { Cache } from '../src/cache'
-import { duration, everyNth, length, number } from '../src/format'
+import { duration, everyNth, length, number, sentence, unitName } from '../src/format'
 import { roundLength } from '../src/scale-bar'
 
 describe('lengths', () => {
@@ -22,12 +22,25 @@ describe('lengths', () => {
   })
 })
 
+describe('notes', () => {
+  it('begin with a capital, but names stay as they are', () => {
+    expect(sentence('do not trust 20 of 50 segments.')).toBe('Do not trust 20 of 50 segments.')
+    expect(sentence('cell.labels: has no material Exterior.')).toBe('cell.labels: has no material Exterior.')
+    expect(sentence('cell: is dense.')).toBe('cell: is dense.')
+  })
+})
+
 describe('numbers and times', () => {
   it('have four digits', () => {
     expect(number(0.27341)).toBe('0.2734')
     expect(number(372.06)).toBe('372.1')
     expect(number(0.0000123)).toBe('1.23e-5')
     expect(number(0)).toBe('0')
+  })
+
+  it('of absorption have their unit', () => {
+    expect(unitName('1/um')).toBe('1/µm')
+    expect(unitName('nm')).toBe('nm')
   })
 
   it('are in full if they are whole', () => {

@@ -36,6 +36,7 @@ def test_five_volumes_give_whole_volumes_and_fewer_give_blocks():
     whole = split_validation(cases, 0.2, seed=0)
     assert not whole.blocks
     assert (len(whole.training), len(whole.validation)) == (4, 1)
+    assert f"not trained on: {whole.validation[0].name}" in whole.note
     few = split_validation(cases[:4], 0.2, seed=0)
     assert few.blocks
     assert (len(few.training), len(few.validation)) == (4, 4)

@@ -4,7 +4,7 @@ import { Refused } from '../api'
 import type { Context, Part } from '../context'
 import type { SaveAnswer } from '../contract'
 import { button, field, h, select, setText, show } from '../dom'
-import { clock } from '../format'
+import { clock, sentence } from '../format'
 import type { Model } from '../model'
 
 const NAMES = new Map([
@@ -36,7 +36,7 @@ export function savePanel(context: Context): Part {
         const answer = await saved(context, name.value.trim())
         if (answer === null) return
         context.tell(`Saved ${answer.path}.`)
-        notes.replaceChildren(...answer.notes.map((note) => h('p', { class: 'hint' }, note)))
+        notes.replaceChildren(...answer.notes.map((note) => h('p', { class: 'hint' }, sentence(note))))
       })
   })
   const download = h('a', { class: 'button plain', download: true, title: 'Download the labels to this computer' }, 'Download')
