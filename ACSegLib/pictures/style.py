@@ -40,9 +40,10 @@ def segment_colours(*segmentations: Segmentation) -> dict[str, tuple[float, floa
     """Colours by the names of segments, such that segments that touch differ, as far as the palette has enough.
 
     The first segments have the palette in its order. Each further one has a colour that is rare among those that it
-    touches in the first segmentation, and then rare among all.
+    touches in the first segmentation, and then rare among all. A segment that the first one does not have, such as the
+    same cell under another name, has the colour of its place.
     """
-    names = list(dict.fromkeys(segment.name for labels in segmentations for segment in labels.segments))
+    names = list(dict.fromkeys(segment.name for segment in segmentations[0].segments))
     numbers = dict(zip(names, range(len(PALETTE)), strict=False))
     touching = _touching(segmentations[0]) if len(names) > len(PALETTE) else {}
     used = Counter(numbers.values())
@@ -50,6 +51,9 @@ def segment_colours(*segmentations: Segmentation) -> dict[str, tuple[float, floa
         beside = Counter(numbers[other] for other in touching.get(name, ()) if other in numbers)
         numbers[name] = min(range(len(PALETTE)), key=lambda n: (beside[n], used[n]))
         used[numbers[name]] += 1
+    for labels in segmentations[1:]:
+        for place, segment in enumerate(labels.segments):
+            numbers.setdefault(segment.name, place % len(PALETTE))
     return {name: PALETTE[number] for name, number in numbers.items()}
 
 

@@ -154,6 +154,13 @@ def test_segments_that_touch_have_different_colours():
         assert column == 6 or colours[f"Segment_{7 * row + column + 2}"] != own
 
 
+def test_the_same_cell_has_one_colour_under_two_names():
+    truth, result = (
+        Segmentation.from_labels(np.ones((2, 2, 2), np.uint8), Geometry(), {1: name}) for name in ("cell", "cytoplasm")
+    )
+    assert style.segment_colours(truth, result) == {"cell": style.PALETTE[0], "cytoplasm": style.PALETTE[0]}
+
+
 def test_names_of_rows_fit_beside_them(tmp_path, monkeypatch):
     """Of low rows, the names would run into one another."""
     labels = np.zeros((20, 40, 120), np.uint8)
