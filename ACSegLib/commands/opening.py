@@ -11,13 +11,17 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume
+
+if TYPE_CHECKING:
+    from ACSegLib.files.units import AssumedUnit
 
 Content = TypeVar("Content", Volume, Segmentation)
 
@@ -72,13 +76,13 @@ class LabelsDatasetOption:
 
 
 @contextlib.contextmanager
-def reading(options: Any) -> Iterator[None]:
+def reading(options: Any) -> Iterator[AssumedUnit]:
     """Within the block, readers follow the shared options: the unit of lengths without one, and external data."""
     from ACSegLib.files.content import external_data
     from ACSegLib.files.units import assume_unit
 
-    with assume_unit(_unit(options)), external_data(options.external_data):
-        yield
+    with assume_unit(_unit(options)) as assumed, external_data(options.external_data):
+        yield assumed
 
 
 def open_image(
@@ -87,8 +91,9 @@ def open_image(
     """Open an image as the shared options say."""
     from ACSegLib.files import open_volume
 
-    with reading(options):
+    with reading(options) as assumed:
         volume = open_volume(path, dataset=options.image_dataset, level=level, lazy_from=lazy_from)
+    _tell_of_ones(path, volume.geometry, options, assumed)
     return _as_told(volume, options)
 
 
@@ -96,8 +101,10 @@ def open_labels(path: str | os.PathLike[str], options: Any, *, gaps: bool = Fals
     """Open labels as the shared options say; with `gaps`, see `ACSegLib.files.open_segmentation`."""
     from ACSegLib.files import open_segmentation
 
-    with reading(options):
+    with reading(options) as assumed:
         labels = open_segmentation(path, dataset=options.labels_dataset, gaps=gaps)
+    if getattr(options, "image", None) is None and not hasattr(options, "truth"):  # else its partner's size is theirs
+        _tell_of_ones(path, labels.geometry, options, assumed)
     return _as_told(labels, options)
 
 
@@ -148,6 +155,21 @@ def _unit(options: Any) -> str | None:
     chosen = options.voxel_size is not None and options.unit != type(options).unit
     unit = options.file_unit or (options.unit if chosen else None)
     return unit if unit in UNITS_IN_MM else None
+
+
+def _tell_of_ones(path: str | os.PathLike[str], geometry: Geometry, options: Any, assumed: AssumedUnit) -> None:
+    """Say that a file has been given a unit, but states no voxel size either."""
+    from ACSegLib.files.registry import tell
+
+    unit, ones = _unit(options), geometry.spacing == (1.0, 1.0, 1.0)
+    unknown = ones and (assumed.of_ones or geometry.unit == "px")
+    if unknown and unit is not None and options.voxel_size is None:
+        tell(
+            [
+                f"{Path(path).name}: states no voxel size, so that its voxels are taken as 1 x 1 x 1 {unit}; state "
+                "their size with --voxel-size."
+            ]
+        )
 
 
 def _as_told(content: Content, options: Any) -> Content:

@@ -115,6 +115,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: no voxel is labelled. Give the labels that the segmentation was filled from."),
         _("{0}: no voxel is labelled; there is nothing to make a mesh of."),
         _("{0}: no voxel is labelled; there is nothing to measure."),
+        _(
+            "{0}: states no voxel size, so that its voxels are taken as 1 x 1 x 1 {1}; state their size with "
+            "--voxel-size."
+        ),
         _("{0}: the folder holds no image ({1})."),
         _("{0}: the result was resampled, whose steps enlarge its surface; acseg measure has it without."),
         _("{0}: there is no such file or folder; check the name."),

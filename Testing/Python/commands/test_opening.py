@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def test_measure_counts_in_the_voxel_size_it_is_told(bare: Path) -> None:
         row = read_table("t.csv")[0]
         assert row["unit"] == unit
         assert row["volume"] == pytest.approx(voxels * (30.0 if unit == "nm" else 0.03) ** 3)
+
+
+def test_a_unit_without_voxel_size_is_told(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill = ["fill", "image.tif", "labels.tif", "-o", "out.seg.nrrd", "--gamma", "0.3", "--unit", "nm"]
+    measure = ["measure", "dense.tif", "-o", "t.csv", "--file-unit", "nm"]
+    for arguments, of in (
+        (fill, "image.tif"),
+        (measure, "dense.tif"),
+        ([*measure, "--image", "image.tif"], "image.tif"),
+    ):
+        for size in ([], ["--voxel-size", "30"]):
+            assert main([*arguments, *size, "--quiet"]) == 0
+            texts = capsys.readouterr()
+            told = re.findall(r"(\S+): states no voxel size, .* 1 x 1 x 1 nm", texts.out + texts.err)
+            assert told == ([] if size else [of])
 
 
 def test_a_voxel_size_without_unit_is_refused(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
