@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 
@@ -75,7 +74,7 @@ class FillReport:
 
     def __post_init__(self) -> None:
         # another process sends plain values
-        parts = [SegmentEstimate.from_values(e) if isinstance(e, Mapping) else e for e in self.estimates]
+        parts = [SegmentEstimate.from_values(e) if isinstance(e, dict) else e for e in self.estimates]
         object.__setattr__(self, "estimates", parts)
 
     @property

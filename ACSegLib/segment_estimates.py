@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.json_values import Json
 from ACSegLib.slice_tags import SLICES_TAG
 from ACSegLib.volume import Segment, Segmentation, distinct_names, label_boxes
 
@@ -102,7 +103,7 @@ class SegmentEstimate:
         )
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
+    def from_values(cls, values: Json) -> SegmentEstimate:
         """Give back what ``dataclasses.asdict`` made."""
         intervals = {name: Interval(**values[name]) for name in ("dice", "voxels") if values[name] is not None}
         return cls(**{**values, **intervals})

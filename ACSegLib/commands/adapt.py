@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
@@ -27,6 +26,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.workflows import AdaptRequest
 
 SUMMARY = "adapt the pretrained model to tomograms without labels"
@@ -55,7 +55,7 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
 class Results(BaseResults):
     """What the tomograms are like, and what the training gained on twins that it did not see."""
 
-    tomograms: Mapping[str, Mapping[str, Any]]
+    tomograms: Mapping[str, Json]
     dice_before: Mapping[str, float]
     dice_after: Mapping[str, float]
     helped: bool
@@ -115,7 +115,7 @@ def describe(results: Results) -> str:
     return "\n".join(lines + [f"{role}: {path}" for role, path in results.outputs.items()])
 
 
-def describe_estimate(values: Mapping[str, Any]) -> str:
+def describe_estimate(values: Json) -> str:
     """One line of what was estimated of a tomogram."""
     numbers = ", ".join(
         f"{name.replace('_', ' ')} {value:.2f}" for name, value in values.items() if isinstance(value, float)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from ACSegLib.commands.batch import failure_lines
 from ACSegLib.commands.run_report import Results
@@ -19,6 +19,14 @@ from ACSegLib.jobs import Progress
 from ACSegLib.wording import counted
 
 Of = TypeVar("Of", bound=Results)
+Single = TypeVar("Single")
+
+
+class _WithOutput(Protocol):
+    output: str
+
+
+Writing = TypeVar("Writing", bound=_WithOutput)
 
 
 @dataclass
@@ -62,8 +70,8 @@ def places_in_folder(
 
 
 def run_each(
-    singles: Mapping[str, Any],
-    run: Callable[[Any, Progress], Of],
+    singles: Mapping[str, Writing],
+    run: Callable[[Writing, Progress], Of],
     folder: str,
     progress: Progress,
     *,
@@ -99,7 +107,7 @@ def run_each(
 
 
 def tried_each(
-    singles: Mapping[str, Any], run: Callable[[Any, Progress], Of], progress: Progress
+    singles: Mapping[str, Single], run: Callable[[Single, Progress], Of], progress: Progress
 ) -> tuple[dict[str, Of], dict[str, str]]:
     """Run a command with each options; gives the results by name, and why the others have none."""
     from ACSegLib.commands.batch import reason
