@@ -100,6 +100,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the voxels of {0} are {1} {2}, those of the training {3}: too different; correct the voxel size of the "
             "image, or use --no-resample."
         ),
+        _("the voxels of {0} differ {1} times in size; correct the unit or the voxel size of one of them."),
         _("the weights of the model to start with do not fit its network; it is damaged."),
         _("there is no checkpoint {0} to resume from; start the training without --resume."),
         _("there is no pair of image and labels to train on; check the image and label folders."),

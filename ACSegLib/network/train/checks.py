@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ACSegLib.errors import InputError
@@ -10,12 +11,20 @@ from ACSegLib.network.train.fingerprint import Fingerprint, Problem
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
+#: Ratio of voxel sizes that no two images of one study have, but a wrong unit has (nm and angstrom: 10); and the one
+#: beyond which nothing is left of a volume that is resampled.
+_MAX_RATIO, _FATAL_RATIO = 8.0, 100.0
 #: Segments that a note lists.
 _LISTED = 5
 
 
-def compare(training: Sequence[Fingerprint], validation: Sequence[Fingerprint]) -> list[Problem]:
-    """Find problems between cases: duplicates, leakage, segments that only the validation has, mixed units."""
+def compare(
+    training: Sequence[Fingerprint], validation: Sequence[Fingerprint], *, resampled: bool = True
+) -> list[Problem]:
+    """Find problems between cases: duplicates, leakage, segments that only the validation has, mixed units.
+
+    Voxel sizes count only where the volumes are `resampled` to one.
+    """
     problems = []
     for n, one in enumerate(training):
         for other in training[:n]:
@@ -38,7 +47,8 @@ def compare(training: Sequence[Fingerprint], validation: Sequence[Fingerprint]) 
                     f"(those have: {', '.join(sorted(trained))}); rename or remove it."
                 )
                 problems.append(Problem("table", text))
-    return problems + _partial_segments(training) + _spacing_problems([*training, *validation])
+    problems += _partial_segments(training)
+    return problems + (_spacing_problems([*training, *validation]) if resampled else [])
 
 
 def _partial_segments(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
@@ -70,7 +80,19 @@ def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
     if without:
         text = "the volumes tell no voxel size: the model will work on voxels, and expects images of the same scale."
         return [Problem("spacing", text, fatal=False, warning=True)]
-    return []
+    return _sizes_far_apart(fingerprints)
+
+
+def _sizes_far_apart(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+    """Voxel sizes so different that a unit is wrong in one of the files; resampled, the smaller volumes vanish."""
+    edges = [math.prod(f.geometry.in_unit("mm").spacing) ** (1 / 3) for f in fingerprints]
+    if not edges or max(edges) < _MAX_RATIO * min(edges):
+        return []
+    fine, coarse = (fingerprints[edges.index(pick(edges))] for pick in (min, max))
+    sizes = " and ".join(f"{f.name} ({f.geometry})" for f in (fine, coarse))
+    ratio = max(edges) / min(edges)
+    text = f"the voxels of {sizes} differ {ratio:.0f} times in size; correct the unit or the voxel size of one of them."
+    return [Problem("spacing", text, fatal=ratio > _FATAL_RATIO)]
 
 
 def refuse(problems: Sequence[Problem], force: bool = False) -> None:

@@ -184,7 +184,7 @@ def _checked(
     fingerprints, found = examine(cases, stages.training, sparse=settings.sparse, ignore=settings.ignore)
     problems += found
     val_fingerprints, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
-    problems += found + compare(fingerprints, val_fingerprints)
+    problems += found + compare(fingerprints, val_fingerprints, resampled=settings.overrides.spacing != "none")
     refuse(problems, settings.force)
     warnings = [p.message for p in problems]
     for f in fingerprints:

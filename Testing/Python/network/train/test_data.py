@@ -335,3 +335,17 @@ class TestChecks:
         assert [p.warning for p in found] == [True]
         assert "tell no voxel size" in found[0].message
         refuse(found)
+
+
+@pytest.mark.parametrize(("other", "force", "stops"), [(0.03, True, True), (3.0, False, True), (3.0, True, False)])
+def test_voxel_sizes_that_differ_by_a_unit_are_refused(other, force, stops):
+    """Of two volumes, one states nanometres by the numbers of micrometres, or of angstrom."""
+    cases = [case("a", 0), case("b", 1, geometry=Geometry((other,) * 3, unit="nm"))]
+    found = problems_of(cases)
+    if stops:
+        with pytest.raises(InputError, match=rf"voxels of b \(.*\) and a \(.*\) differ {30 / other:.0f} times in size"):
+            refuse(found, force)
+    else:
+        refuse(found, force)
+    assert compare([examine([one], Progress())[0][0] for one in cases], [], resampled=False) == []
+    assert not problems_of([case("a", 0), case("b", 1, geometry=Geometry((90, 90, 90), unit="nm"))])
