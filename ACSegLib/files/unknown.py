@@ -48,6 +48,8 @@ _NAMES = (
 )
 #: Kinds of RIFF files, by what stands behind their length.
 _RIFF, _RIFF_PLACE = {b"AVI ": ("a film (AVI)", _FRAMES), b"WEBP": ("a WebP picture", "save the slices as PNG")}, 8
+#: Endings of headers that name a file of voxels, and bytes of one that are looked at.
+_HEADERS, _HEADER = (".mhd", ".nhdr", ".mha", ".nrrd"), 1 << 16
 #: Files that tell a folder of Zarr's relatives.
 _FOLDERS = {"attributes.json": "N5", "info": "Neuroglancer's precomputed format"}
 
@@ -56,6 +58,8 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     """Give the error for a file of no known format: what it is, and what to do."""
     if path.name.lower().endswith((".img", ".img.gz")):
         return FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
+    if header := _header_beside(path):
+        return FileError(f"{path}: holds the voxels of {header.name}; open {header.name}.")
     if path.name.lower().endswith(".acseg"):
         return network_error(path)
     if path.is_dir() and (below := dicom.folders_below(path)):
@@ -90,6 +94,16 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     for kind, advice in [*riff, *begun, *named]:
         return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
     return FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {', '.join(known)}.")
+
+
+def _header_beside(path: Path) -> Path | None:
+    """The header of MetaImage or NRRD that lies beside a file of voxels and names it; None where there is none."""
+    for ending in _HEADERS:
+        header = path.with_name(path.name.partition(".")[0] + ending)
+        header = header if header.is_file() else path.with_suffix(ending)
+        if header != path and header.is_file() and path.name.encode() in header.read_bytes()[:_HEADER]:
+            return header
+    return None
 
 
 def _holds_outlines(path: Path) -> bool:

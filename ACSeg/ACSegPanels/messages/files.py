@@ -169,6 +169,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: holds several lattices; {1}: {2}."),
         _("{0}: holds the negative value {1}; labels must be 0 or more."),
         _("{0}: holds the value {1}; labels must be below 2^63."),
+        _("{0}: holds the voxels of {1}; open {2}."),
         _("{0}: holds voxels alone; put the .hdr file of the same name into the same folder."),
         _("{0}: holds voxels of type {1}, which are not numbers of one channel."),
         _("{0}: holds {1} DICOM series; {2}: {3}."),

@@ -93,6 +93,8 @@ def header_of_pair(path: Path) -> Path | None:
 def _voxels(image: Any, stream: IO[bytes], path: Path) -> np.ndarray:
     """Read the voxels in (k, j, i) order, unscaled ones straight into their array."""
     stored = image.dataobj
+    if _is_pair(image) and not (voxels := Path(image.file_map["image"].filename)).is_file():
+        raise FileError(f"{path}: its data file {voxels.name} is missing; put both in one folder.")
     if stored.is_proxy and not _is_pair(image) and stored.offset < image.header.single_vox_offset:
         stored = _behind_header(image, stream)
     if not stored.is_proxy or {stored.slope, 1.0} != {1.0} or stored.inter or _is_pair(image):

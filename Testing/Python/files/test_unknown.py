@@ -47,3 +47,17 @@ def test_what_names_and_first_bytes_tell(name, data, words, tmp_path):
     path.write_bytes(data)
     with pytest.raises(FileError, match=words):
         open_volume(path.parent if "/" in name else path)
+
+
+@pytest.mark.parametrize(
+    ("header", "packed", "data"),
+    [("cell.v2.mhd", False, "cell.v2.raw"), ("cell.mhd", True, "cell.zraw"), ("cell.nhdr", True, "cell.raw.gz")],
+)
+def test_the_header_of_voxels_is_named(header, packed, data, tmp_path):
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(VOXELS), str(tmp_path / header), packed)
+    with pytest.raises(FileError, match=rf"{data}: holds the voxels of {header}; open {header}"):
+        open_volume(tmp_path / data)
+    (tmp_path / header).unlink()
+    with pytest.raises(FileError, match=data) as caught:
+        open_volume(tmp_path / data)
+    assert "holds the voxels" not in str(caught.value)

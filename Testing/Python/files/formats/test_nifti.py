@@ -304,3 +304,10 @@ def test_nibabels_warnings_stay_from_the_terminal(tmp_path):
     words = "from ACSegLib.files import open_volume; import sys; print(open_volume(sys.argv[1]).geometry.spacing)"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", words, str(path)], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("(2.0, 3.0, 4.0)\n", "")
+
+
+def test_a_pair_without_its_voxels(tmp_path):
+    _image(nibabel.Nifti1Pair).to_filename(tmp_path / "a.hdr")
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(FileError, match=r"a\.hdr: its data file a\.img is missing"):
+        open_volume(tmp_path / "a.hdr")
