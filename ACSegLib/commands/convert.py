@@ -178,9 +178,19 @@ def _names_by_value(texts: Sequence[str]) -> dict[int, str]:
 
 
 def _named(labels: Segmentation, names: Mapping[int, str]) -> Segmentation:
-    """Give segments names by their values; a file need not hold all of them."""
+    """Give segments names by their values; a file need not hold all of them.
+
+    A name for a value that is not there, beside a value without a name, may be a slip, and is told.
+    """
+    from ACSegLib.files.registry import tell
+
     if names and labels.overlapping:
         raise InputError(f"--names: the segments of {labels.name!r} overlap, so that values do not tell them apart.")
+    values = {row.value for row in labels.segments}
+    absent, unnamed = sorted(names.keys() - values), sorted(values - names.keys())
+    if absent and unnamed:
+        held, named = (" and ".join(map(str, numbers)) for numbers in (unnamed, absent))
+        tell([f"{labels.name}: --names names the value {named}, which no voxel has, but not {held}."])
     rows = [replace(row, name=names.get(row.value, row.name)) for row in labels.segments]
     return replace(labels, segments=rows)
 

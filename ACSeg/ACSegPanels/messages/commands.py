@@ -110,6 +110,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} {1} is out of range; it must be {2}."),
         _("{0} {1} is the name of a folder; name a file."),
         _("{0} {1} must end in {2}."),
+        _("{0}: --names names the value {1}, which no voxel has, but not {2}."),
         _("{0}: neither the result nor the reference has a segment to compare."),
         _("{0}: no voxel is labelled, so there is no box for {1}."),
         _("{0}: no voxel is labelled. Give the labels that the segmentation was filled from."),

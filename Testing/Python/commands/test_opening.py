@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.convert import _named
 from ACSegLib.commands.main import main
 from ACSegLib.commands.opening import read_voxel_size, with_voxel_size
 from ACSegLib.commands.options import describe_options
@@ -225,6 +226,8 @@ def test_convert_keeps_names_and_colours_of_labels(bare: Path) -> None:
     converted = open_segmentation("cell.nii.gz")
     assert [(s.name, s.colour) for s in converted.segments] == [("cytoplasm", (0.0, 1.0, 0.0))]
     assert main(["convert", "dense.tif", "named.seg.nrrd", "--names", "1=cell body", "7=bead", "--quiet"]) == 0
+    with pytest.warns(UserWarning, match="names the value 7, which no voxel has, but not 1"):
+        _named(open_segmentation("dense.tif"), {7: "bead"})
     assert [(s.name, s.value) for s in open_segmentation("named.seg.nrrd").segments] == [("cell body", 1)]
     for wrong in ("cell", "0=cell", "1=", "1=a 1=b", "1=a 2=a"):
         assert main(["convert", "dense.tif", "odd.seg.nrrd", "--quiet", "--names", *wrong.split()]) == 2
