@@ -97,6 +97,7 @@ def test_a_walk_follows_only_where_the_image_is_finer_than_the_grid(as_pretraine
     model = threshold_model(mean_side=40, canonical_axes=True)
     reduced = run(PredictRequest(volume=ball((12, 48, 48), (1, 1, 4))[0], model=model))
     assert (reduced.report.is_reduced, reduced.report.walk_band_voxels) == (True, 3)
+    assert (reduced.probabilities, len(reduced.interpolated)) == (None, 3)  # none on the disk at the image's resolution
 
 
 def test_a_grid_that_is_no_finer_than_the_image_covers_the_same_box():
