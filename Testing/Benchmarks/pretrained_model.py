@@ -14,8 +14,9 @@ inverted      the same volumes with the contrast inverted.
 padded        real and simulated volumes with a value far from their intensities, or as bright as the brightest ones,
               outside of a circle, in a border and outside of a tilted box: Dice with the prediction of the image
               without it, and the share of it labelled.
-planes        every second to fourth plane along each axis of real and simulated volumes: Dice without the voxel size
+planes        every second or fourth plane along each axis of real and simulated volumes: Dice without the voxel size
               that follows, and with it (of sxt_cell, over the labelled voxels of cell, glass and medium).
+small         the same volumes reduced to 40, 32 and 24 voxels a side: Dice without interpolation, and with it.
 empty         noise, and a capillary without cells: the share of the voxels that is labelled, and what is told.
 
 A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the pretrained
@@ -303,11 +304,11 @@ def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
                 yield f"padded {name}, {shape}, {kind}", ">= 0.98, told", f"{told:.3f}, {share:.1f} %, {noted}"
 
 
-def planes(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
-    """Every second to fourth plane along each axis, without the voxel size that follows, and with it."""
+def _cells(data: Path, options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Image, cell, and which voxels are judged, of real and simulated volumes."""
     from ACSegLib.phantom import simulate, vary, vary_packed
 
-    volumes: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # image, cell, and what is judged
+    volumes = {}
     if data is not None:
         folder = data / "sxt_cell_in_capillary"
         image, labels = open_array(folder / "cell.rec"), open_labels(folder / "cell.labels")
@@ -323,8 +324,13 @@ def planes(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
         made = simulate(options.size, seed=seed, recipe=(vary_packed if seed % 2 else vary)(seed))
         cell = made.truth.labels == 1
         volumes[f"simulated, seed {seed}"] = made.volume.array, cell, np.ones(cell.shape, bool)
-    for name, (image, cell, judged) in volumes.items():
-        for every in (2, 3, 4):
+    return volumes
+
+
+def planes(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Every second and every fourth plane along each axis, without the voxel size that follows, and with it."""
+    for name, (image, cell, judged) in _cells(data, options).items():
+        for every in (2, 4):
             told = []
             for axis in range(3):
                 k, j, i = (every if a == axis else 1 for a in range(3))
@@ -335,6 +341,25 @@ def planes(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
                 )
                 told.append(f"{before:.3f} -> {after:.3f}")
             yield f"one plane in {every}, {name}, along k / j / i", ">= 0.9", " / ".join(told)
+
+
+def small(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Volumes reduced to few voxels, as they are and interpolated; labels are judged on the voxels of the volume."""
+    from unittest import mock
+
+    from ACSegLib.network.model.preprocessing import Preprocessing
+    from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
+
+    for name, (image, cell, judged) in _cells(data, options).items():
+        for side in (40, 32, 24):
+            shape = reduced_shape(image.shape, Preprocessing(mean_side=side)) or image.shape
+            grid = WorkingGrid((0, 0, 0), (image.shape[0], image.shape[1], image.shape[2]), shape)
+            few = grid.read(image, (0, 0, 0), shape, lambda part: part.astype(np.float32))
+            nearest = np.ix_(*((np.arange(n) * m // n for n, m in zip(image.shape, shape, strict=True))))
+            with mock.patch("ACSegLib.network.predict.working_grid.ENLARGED", (np.inf, np.inf)):
+                before = predict(few)
+            found = [dice((labels[nearest] == 1) & judged, cell) for labels in (before, predict(few))]
+            yield f"{side} voxels a side, {name}", "", f"{found[0]:.3f} -> {found[1]:.3f}"
 
 
 def empty(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
@@ -368,6 +393,7 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "inverted": inverted,
     "padded": padded,
     "planes": planes,
+    "small": small,
     "empty": empty,
 }
 NEEDS_DATA = {"real", "revolved", "hl60"}

@@ -16,6 +16,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks, is_mapped
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import shape_at, statistics_for
 from ACSegLib.network.predict.canonical import run_canonical
@@ -27,6 +28,7 @@ from ACSegLib.network.predict.settings import PredictionSettings
 from ACSegLib.network.predict.working_grid import (
     IMPOSSIBLE,
     WorkingGrid,
+    enlargement,
     in_cubes,
     ratio_of_sides,
     reduced_shape,
@@ -163,7 +165,7 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
     """Decide where the network works: the region, and the voxel size of the training where both are known."""
     start, stop = _region(volume.shape, model, settings)
     shape = (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2])
-    sides = _sides(volume, model, notes) if settings.resample else (1.0, 1.0, 1.0)
+    sides = _sides(volume, shape, model, notes) if settings.resample else (1.0, 1.0, 1.0)
     reduced = reduced_shape(in_cubes(shape, sides), model.preprocessing)
     if reduced and settings.resample:
         shape = reduced
@@ -176,23 +178,30 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
     return WorkingGrid(start, stop, shape, sides)
 
 
-def _sides(volume: Volume, model: Model, notes: list[str]) -> tuple[float, float, float]:
-    """Sides (k, j, i) of a voxel over the shortest, where the network expects cubes: the pretrained one saw no other.
+def _sides(volume: Volume, shape: tuple[int, int, int], model: Model, notes: list[str]) -> tuple[float, float, float]:
+    """Sides (k, j, i) of a voxel in the finest working voxels that are wanted: the pretrained network expects cubes.
 
     Another model that reduces images was trained on voxels as they are, whatever their sides.
     """
-    if not (model.reduces_images and is_pretrained(model)):
+    mean_side = model.preprocessing.mean_side
+    if not (mean_side and is_pretrained(model)):
         return 1.0, 1.0, 1.0
-    sides = sides_of_voxels(volume.geometry)
+    k, j, i = sides_of_voxels(volume.geometry)
     size = f"{' x '.join(f'{v:g}' for v in volume.geometry.spacing)} {volume.geometry.unit}"
-    if max(sides) > 1:
+    if max(k, j, i) > 1:
         notes.append(f"the voxels are {size} (x, y, z), so the image was interpolated to cubes for the network")
     elif ratio_of_sides(volume.geometry) > IMPOSSIBLE:
         notes.append(
             f"voxels of {size} (x, y, z) are too long to be right, so the network took them as cubes; correct the "
             "voxel size of the image"
         )
-    return sides
+    factor = enlargement(in_cubes(shape, (k, j, i)), mean_side)
+    if factor > 1:
+        notes.append(
+            f"{size_text(shape)} voxels are few, so the image was interpolated to {factor:.1f} times as many a side "
+            "for the network"
+        )
+    return k * factor, j * factor, i * factor
 
 
 def _region(

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 UNEQUAL, IMPOSSIBLE = 1.1, 8.0
 
 
+#: Voxels a side of a network's grid over those of an image, between which the image is interpolated to the grid. Below,
+#: nothing is gained. Above, the image shows too little, and the network would be surer than it is right.
+ENLARGED = 2.0, 3.5
+
+
 def ratio_of_sides(geometry: Geometry) -> float:
     """Longest side of a voxel over the shortest."""
     return max(geometry.spacing) / min(geometry.spacing)
@@ -41,9 +46,15 @@ def sides_of_voxels(geometry: Geometry) -> tuple[float, float, float]:
 
 
 def in_cubes(shape: Sequence[int], sides: Sequence[float]) -> tuple[int, int, int]:
-    """Shape (k, j, i) of a box in cubes that are as long as the shortest of the `sides` of its voxels."""
+    """Shape (k, j, i) of a box in cubes of side 1, from the `sides` (k, j, i) of its voxels."""
     k, j, i = (max(1, round(n * side)) for n, side in zip(shape, sides, strict=True))
     return k, j, i
+
+
+def enlargement(shape: Sequence[int], mean_side: float) -> float:
+    """By what an image of `shape` (k, j, i) is enlarged for a network that expects `mean_side` voxels; 1: it is not."""
+    factor = mean_side / math.prod(shape) ** (1 / 3)
+    return factor if ENLARGED[0] <= factor <= ENLARGED[1] else 1.0
 
 
 def working_shape(shape: Sequence[int], longest_side: int) -> tuple[int, int, int]:
@@ -150,7 +161,8 @@ class WorkingGrid:
     shape : tuple of int
         Working voxels of the box, (k, j, i).
     sides : tuple of float
-        Of a voxel of the image, (k, j, i), as `sides_of_voxels` gives them.
+        Of a voxel of the image, (k, j, i), in the finest working voxels that are wanted: see `sides_of_voxels` and
+        `enlargement`.
     """
 
     start: tuple[int, int, int]

@@ -42,7 +42,7 @@ def corrects_on_finer_grid(model: Model) -> bool:
 
 
 def finer_grid(grid: WorkingGrid, model: Model) -> WorkingGrid:
-    """The grid of the refinement network over the box of a prediction's grid; no voxel is shorter than the image's."""
+    """The grid of the refinement network over the box of a prediction's grid; no finer than its `sides` ask for."""
     own, cubes = model.preprocessing, in_cubes(grid.box_shape, grid.sides)
     wanted = reduced_shape(cubes, replace(own, mean_side=FINENESS * (own.mean_side or 0)))
     return WorkingGrid(grid.start, grid.stop, wanted or cubes, grid.sides)

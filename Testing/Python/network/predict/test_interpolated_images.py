@@ -1,6 +1,7 @@
-"""Voxels that are longer along one axis than along another: the pretrained network sees cubes."""
+"""Images of long voxels, and of few: the pretrained network sees cubes, and enough of them."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from known_networks import threshold_model
 
 from ACSegLib.geometry import Geometry
 from ACSegLib.network.model.pretrained import open_model
-from ACSegLib.network.predict import inference
+from ACSegLib.network.predict import inference, working_grid
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.network.predict.working_grid import WorkingGrid, in_cubes, sides_of_voxels
+from ACSegLib.network.predict.working_grid import WorkingGrid, enlargement, in_cubes, sides_of_voxels
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
@@ -106,15 +107,50 @@ def test_a_grid_that_is_no_finer_than_the_image_covers_the_same_box():
     assert grid.no_finer().finer_axes is not None
 
 
-def test_every_fourth_plane_of_a_cell_is_labelled_as_the_planes_of_the_whole_cell():
+@pytest.mark.parametrize(
+    ("shape", "factor"),
+    [((40, 40, 40), 2.0), ((20, 40, 80), 2.0), ((25, 25, 25), 3.2), ((42, 42, 42), 1.0), ((20, 20, 20), 1.0)],
+)
+def test_an_image_of_few_voxels_is_enlarged_to_the_network_s_grid_and_a_tiny_one_is_not(shape, factor):
+    assert enlargement(shape, 80) == pytest.approx(factor)
+
+
+def test_an_image_of_few_voxels_is_interpolated_and_its_own_voxels_are_labelled(as_pretrained):
+    volume, inside = ball((12, 24, 24), (2, 2, 4))
+    settings = PredictionSettings(device="cpu", precision="float32", keep_probabilities=True)
+    found = predict(volume, threshold_model(mean_side=60, canonical_axes=True), settings)
+    assert (found.report.working_shape, found.probabilities.shape) == ([60, 60, 60], (3, 12, 24, 24))
+    labelled = found.labels > 0
+    assert 2 * np.sum(labelled & inside) / (np.sum(labelled) + np.sum(inside)) > 0.95
+    told = "24 x 24 x 12 voxels are few, so the image was interpolated to 2.5 times as many a side for the network"
+    assert told in found.report.notes
+    as_it_is = predict(volume, threshold_model(mean_side=60, canonical_axes=True), replace(settings, resample=False))
+    assert as_it_is.report.working_shape == [12, 24, 24]
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A simulated cell of 64^3 voxels."""
+    return simulate(64, seed=3)
+
+
+def dice(image, cell, spacing=(30, 30, 30)):
+    found = run(PredictRequest(volume=Volume(image, Geometry(spacing, unit="nm")), model=open_model(None))).labels == 1
+    return 2 * np.sum(found & cell) / (np.sum(found) + np.sum(cell))
+
+
+def test_every_fourth_plane_of_a_cell_is_labelled_as_the_planes_of_the_whole_cell(made):
     """Voxel by voxel, without its size, the pretrained network takes the image for something flat."""
-    made = simulate(64, seed=3)
     image, cell = made.volume.array[::4], made.truth.labels[::4] == 1
-    model = open_model(None)
-
-    def dice(spacing):
-        found = run(PredictRequest(volume=Volume(image, Geometry(spacing, unit="nm")), model=model)).labels == 1
-        return 2 * np.sum(found & cell) / (np.sum(found) + np.sum(cell))
-
-    flat, known = dice((30, 30, 30)), dice((30, 30, 120))
+    flat, known = dice(image, cell), dice(image, cell, (30, 30, 120))
     assert known > max(flat + 0.02, 0.9), (flat, known)
+
+
+def test_a_cell_of_which_few_voxels_remain_is_labelled_well(made, monkeypatch):
+    blocks = (32, 2, 32, 2, 32, 2)
+    image = made.volume.array.reshape(blocks).mean((1, 3, 5))
+    cell = (made.truth.labels == 1).reshape(blocks).mean((1, 3, 5)) > 0.5
+    enlarged = dice(image, cell)
+    monkeypatch.setattr(working_grid, "ENLARGED", (np.inf, np.inf))
+    plain = dice(image, cell)
+    assert enlarged > max(plain + 0.01, 0.9), (plain, enlarged)
