@@ -241,10 +241,8 @@ class PromptModel(Protocol):
         ...
 
 
-def prompted_slice(
-    volume: Volume, model: PromptModel, *, box: Sequence[int], axis: str = "k", index: int | None = None
-) -> Segmentation:
-    """Segment one slice of a volume with a box-prompted 2D model, as the paper does with SAM.
+def prompted_slice(volume: Volume, model: PromptModel, *, box: Sequence[int], axis: str = "k") -> Segmentation:
+    """Segment the central slice of a volume with a box-prompted 2D model, as the paper does with SAM.
 
     Parameters
     ----------
@@ -255,8 +253,6 @@ def prompted_slice(
         Around the cell, in voxels of the slice; see `box_of`.
     axis : {"k", "j", "i"}
         Across the slice.
-    index : int, optional
-        The slice; the central one when left out.
 
     Returns
     -------
@@ -266,13 +262,10 @@ def prompted_slice(
     Raises
     ------
     InputError
-        If slice or box lie outside of the volume, or the model gives a mask of another shape.
+        If the box lies outside of the volume, or the model gives a mask of another shape.
     """
     number = _axis_number(axis)
-    size = volume.shape[number]
-    index = size // 2 if index is None else index
-    if not 0 <= index < size:
-        raise InputError(f"slice {axis} = {index} is outside the volume, which has {size}.")
+    index = volume.shape[number] // 2
     plane = np.nan_to_num(np.take(volume.array, index, axis=number).astype(np.float32))
     rows, columns = plane.shape
     x0, y0, x1, y1 = (int(v) for v in box)

@@ -221,7 +221,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segments were added or removed, or their label values or layers changed, since the fill; start a new fill."),
         _("shake must be 0 or more voxels, not {0}."),
         _("size must be one or three whole numbers (k, j, i), j and i at least 16, not {0}."),
-        _("slice {0} = {1} is outside the volume, which has {2}."),
         _("slice {0} does not exist on axis {1}: it has slices 0 to {2}."),
         _("slice {0} does not exist: the truth has slices 0 to {1}."),
         _(

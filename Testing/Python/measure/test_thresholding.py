@@ -157,8 +157,8 @@ def test_a_model_with_a_box_prompt(prompt_model):
     assert row["dice"] > 0.97
     assert not found.labels[:middle].any()
     assert not found.labels[middle + 1 :].any()
-    across = prompted_slice(volume, open_prompt_model(prompt_model), box=box_of(truth[:, :, 20]), axis="i", index=20)
-    assert compare_masks(across.labels[:, :, 20:21], truth[:, :, 20:21], NM.spacing, distances=False)["dice"] > 0.95
+    across = prompted_slice(volume, open_prompt_model(prompt_model), box=box_of(truth[:, :, 22]), axis="i")
+    assert compare_masks(across.labels[:, :, 22:23], truth[:, :, 22:23], NM.spacing, distances=False)["dice"] > 0.95
 
 
 def test_openvino_model_with_a_box_prompt(tmp_path):
@@ -214,7 +214,5 @@ def test_unusable_models_raise_an_error_that_says_why(tmp_path, prompt_model):
     model = open_prompt_model(prompt_model)
     with pytest.raises(InputError, match="does not fit into the slice"):
         prompted_slice(noisy(ball(SHAPE, 8)), model, box=(0, 0, 99, 5))
-    with pytest.raises(InputError, match="outside the volume"):
-        prompted_slice(noisy(ball(SHAPE, 8)), model, box=(0, 0, 5, 5), index=99)
     with pytest.raises(InputError, match="no voxel to draw a box"):
         box_of(np.zeros((4, 4), bool))
