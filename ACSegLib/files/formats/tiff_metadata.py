@@ -118,7 +118,7 @@ def _shaped_sizes(values: Json, file: Any) -> Sizes:
     """Voxel size in the text that tifffile writes: all three steps as ACSeg lists them, or `spacing` as for ImageJ.
 
     Then, it is the distance of slices, and the pixel size is the resolution: in centimetres if the file says so, else
-    in `unit`. tifffile writes 1 and no unit where a resolution is not known.
+    in `unit`. tifffile writes 1 and no unit where a resolution is not known; another number is one in `unit`.
     """
     spacing, unit = values.get("spacing"), values.get("unit")
     if spacing is None:
@@ -130,8 +130,8 @@ def _shaped_sizes(values: Json, file: Any) -> Sizes:
     axes = {"z": Axis("z", float(spacing), unit)}
     tags = file.pages[0].tags
     resolution = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value), "") if "ResolutionUnit" in tags else ""
-    if resolution:
-        sizes = {letter: _pixel_size(tags, f"{letter.upper()}Resolution") for letter in "xy"}
+    sizes = {letter: _pixel_size(tags, f"{letter.upper()}Resolution") for letter in "xy"}
+    if resolution or any(size not in (None, 1.0) for size in sizes.values()):
         axes |= {letter: Axis(letter, size, "cm" if resolution == "cm" else unit) for letter, size in sizes.items()}
     return Sizes(axes)
 

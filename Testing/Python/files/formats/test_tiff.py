@@ -94,6 +94,7 @@ def test_values_are_those_that_imagej_shows(first, slope, dtype, tmp_path):
     ("spacing", "options", "expected"),
     [
         (0.3, {"resolution": (10, 5)}, Geometry((0.1, 0.2, 0.3), unit="um")),
+        (0.3, {"resolution": (10, 5), "resolutionunit": "NONE"}, Geometry((0.1, 0.2, 0.3), unit="um")),
         (0.3, {"resolution": (1e5, 1e5), "resolutionunit": "CENTIMETER"}, Geometry((1e-5, 1e-5, 3e-5), unit="cm")),
         (0.3, {}, Geometry((0.3, 0.3, 0.3), unit="um")),
         ([0.1, 0.2, 0.3], {}, Geometry((0.1, 0.2, 0.3), unit="um")),
