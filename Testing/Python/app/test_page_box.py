@@ -120,4 +120,4 @@ def test_a_closed_line_by_brush_is_filled_and_the_page_tells_what_it_was_taken_f
     desk.job_done("fill")
     assert desk.labels("z", 12)[20, 18] == 1
     assert filled(desk) > 0.9
-    assert "closed lines were taken for outlines" in desk.page.locator(".job").text_content()
+    assert "Closed lines were taken for outlines" in desk.page.locator(".job").text_content()
