@@ -2,7 +2,8 @@
 
 Volumes are filled from every n-th slice of their truth. A simulated person draws the worst slice of the fill right, and
 corrects; then the worst of the result, and so on. "Known": the segmentation knows its labelled slices, as fill and
-correct write them. "Forgotten": it does not, as a segmentation from elsewhere.
+correct write them. "Forgotten": it does not, as a segmentation from elsewhere. The last two columns have the voxels
+that the first correction mended and spoiled beside the drawn slice, as shares of those that were wrong there.
 
     python Testing/Benchmarks/correct_fills.py --data ../shared/data
     python Testing/Benchmarks/correct_fills.py --data ../shared/data --only fibsem --corrections 1
@@ -22,14 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fill_cases
 import harness
 from correct_cases import Case, to_volume
-from self_tuning_cases import real
+from self_tuning_cases import real, simulated
 from weak_predictions import mean_dice
 
 from ACSegLib.slice_tags import with_labelled_slices
 from ACSegLib.volume import Segmentation
 from ACSegLib.workflows import CorrectRequest, FillRequest, run
 
-KINDS = ("phantom", "hippocampus", "root_cells", "fibsem")
+KINDS = ("phantom", "instances", "hippocampus", "nuclei", "root_cells", "fibsem")
 
 
 def cases(kind: str, options: argparse.Namespace) -> Iterator[fill_cases.Case]:
@@ -37,15 +38,18 @@ def cases(kind: str, options: argparse.Namespace) -> Iterator[fill_cases.Case]:
     if kind == "phantom":
         for seed in range(options.seed, options.seed + options.count):
             yield fill_cases.phantom((options.size,) * 3, seed, every=16)
+    elif kind == "instances":
+        for seed in range(options.seed, options.seed + options.count):
+            yield from simulated(seed, instances=True)
     elif kind == "fibsem":
         yield from [case for case in real(options.data, spare=options.seed > 0) if kind in case.name]
     else:
         yield from list(fill_cases.REAL[kind](options.data))[options.seed : options.seed + options.count]
 
 
-def corrected(case: Case, filled: Segmentation, corrections: int, known: bool) -> list[float]:
-    """Mean Dice after each correction."""
-    before, drawn, scores = filled, [], []
+def corrected(case: Case, filled: Segmentation, corrections: int, known: bool) -> tuple[list[float], str]:
+    """Mean Dice after each correction, and what the first one mended and spoiled."""
+    before, drawn, scores, shares = filled, [], [], ""
     for _ in range(corrections):
         if not known:
             before = with_labelled_slices(before, {})
@@ -56,7 +60,15 @@ def corrected(case: Case, filled: Segmentation, corrections: int, known: bool) -
         request = CorrectRequest(volume=case.volume, segmentation=before, corrected=after, slices={"k": [drawn[-1]]})
         before = run(request).segmentation
         scores.append(mean_dice(before.labels, case.truth))
-    return scores
+        shares = shares or _shares(labels, before.labels, case.truth)
+    return scores, shares
+
+
+def _shares(labels: np.ndarray, result: np.ndarray, truth: np.ndarray) -> str:
+    """Mended and spoiled voxels as shares of those that were wrong."""
+    wrong, changed = labels != truth, labels != result
+    counts = [np.count_nonzero(changed & wrong & (result == truth)), np.count_nonzero(changed & ~wrong)]
+    return " / ".join(f"{n / max(np.count_nonzero(wrong), 1):.2f}" for n in counts)
 
 
 def main() -> None:
@@ -68,7 +80,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=72, help="voxels along a side of a phantom")
     parser.add_argument("--corrections", type=int, default=3)
     options = parser.parse_args()
-    kinds = [options.only] if options.only else KINDS if options.data else KINDS[:1]
+    kinds = [options.only] if options.only else KINDS if options.data else KINDS[:2]
     rows = []
     for raw in (case for kind in kinds for case in cases(kind, options)):
         truth = raw.truth.astype(np.uint16)
@@ -77,10 +89,11 @@ def main() -> None:
         axis = next(iter(raw.slices))
         filled = run(FillRequest(volume=case.volume, labels=sparse, axis=axis, slices=raw.slices[axis])).segmentation
         results = [corrected(case, filled, options.corrections, known) for known in (False, True)]
-        texts = [" / ".join(f"{dice:.4f}" for dice in scores) for scores in results]
-        rows.append([case.name, f"{mean_dice(filled.labels, truth):.4f}", *texts])
+        texts = [" / ".join(f"{dice:.4f}" for dice in scores) for scores, _ in results]
+        rows.append([case.name, f"{mean_dice(filled.labels, truth):.4f}", *texts, *(shares for _, shares in results)])
         print("  ".join(rows[-1]), flush=True)
-    print(harness.markdown_table(["volume", "Dice of the fill", "forgotten", "known"], rows))
+    header = ["volume", "Dice of the fill", "forgotten", "known", "mended / spoiled, forgotten", "known"]
+    print(harness.markdown_table(header, rows))
 
 
 if __name__ == "__main__":
