@@ -119,18 +119,19 @@ def correct(
     if opened.open.any():
         given = probabilities or {}
         problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.1, 0.4))
-        length = problem.learned_range(progress.part(0.4, 0.45))
-        farthest = proven_reach(decisions, spacing.tolist()) if length == EVERYWHERE and reach is None else 0.0
+        reliability = problem.reliability(progress.part(0.4, 0.45))
+        everywhere = reliability is not None and reliability.length == EVERYWHERE
+        farthest = proven_reach(decisions, spacing.tolist()) if everywhere and reach is None else 0.0
         if farthest > WORTHWHILE * opened.reach:
             opened = open_voxels(decisions, protected, spacing.tolist(), farthest, progress.check)
             problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.45, 0.55))
-        solution = problem.solve(length, solver, progress.part(0.55, 0.95))
+        solution = problem.solve(reliability, solver, progress.part(0.55, 0.95))
         best, iterations = solution.best, solution.iterations
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
         uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
         joined = joined_to(decisions.changed[problem.box], problem.classes, best, where)
-        if length == EVERYWHERE:
+        if everywhere:
             joined |= without_specks(where & ~joined, spacing.tolist())
         where &= joined
         refused = new_holes(best, problem.classes.after, where)

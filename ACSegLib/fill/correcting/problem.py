@@ -23,8 +23,16 @@ from ACSegLib.fill.constants import DEFAULT_EDGE, TOLERANCE
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
+from ACSegLib.fill.correcting.names import believed_names
 from ACSegLib.fill.correcting.opened import Opened
-from ACSegLib.fill.correcting.reliability import EVERYWHERE, OUTLINE_WIDTH, RIM, learned_range, trust_at
+from ACSegLib.fill.correcting.reliability import (
+    EVERYWHERE,
+    OUTLINE_WIDTH,
+    RIM,
+    Reliability,
+    find_reliability,
+    trust_at,
+)
 from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import group_classes
@@ -155,7 +163,7 @@ class CorrectionProblem:
         shape = Deviation.of(groups[1:], before, features.spacing, given, progress.check)
         distances = shape.distances
         progress.check()
-        trust = believed = sure = strokes = away = None
+        trust = believed = sure = strokes = away = names = None
         changed = cut(decisions.changed)
         if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
@@ -163,6 +171,8 @@ class CorrectionProblem:
             if untaught:
                 unknown &= ~np.isin(before, untaught)
             shape = shape.within_what_is_shown(before, learned)
+            if len(groups[-1]) > 1:
+                names = believed_names(before, after, cut(decisions.known), features.spacing, progress.check)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             progress.check()
@@ -181,7 +191,7 @@ class CorrectionProblem:
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
-        evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
+        evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed, names=names)
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure, strokes)
 
     @cached_property
@@ -194,18 +204,18 @@ class CorrectionProblem:
             return None
         return collect_samples(replace(self.evidence, classes=self.believed), BELIEVED_SAMPLES)
 
-    def learned_range(self, progress: Progress) -> float | None:
-        """How far what slices drawn right teach holds, in voxels: see `reliability.learned_range`. None of strokes."""
+    def reliability(self, progress: Progress) -> Reliability | None:
+        """How far what slices drawn right teach is followed. None of strokes."""
         if self.strokes is not None:
             return None
         progress(0.0, "learning from what was corrected")
         spacing = self.evidence.features.spacing
-        return learned_range(self._samples, self._believed_samples, self.distances, spacing, progress)
+        return find_reliability(self._samples, self._believed_samples, self.distances, spacing, progress)
 
-    def solve(self, length: float | None, solver: Solver, progress: Progress) -> Solution:
-        """Solve the walk around the corrections; `length` is the `learned_range`."""
+    def solve(self, reliability: Reliability | None, solver: Solver, progress: Progress) -> Solution:
+        """Solve the walk around the corrections, with their `reliability`."""
         progress(0.0, "learning from what was corrected")
-        evidence, classifier = self._learn(length, progress)
+        evidence, classifier = self._learn(reliability, progress)
         gamma = GAMMA if self.strokes is None else STROKE_GAMMA
         context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
@@ -220,14 +230,18 @@ class CorrectionProblem:
         classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
         return Solution(classes, uncertainty, iterations)
 
-    def _learn(self, length: float | None, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
+    def _learn(
+        self, reliability: Reliability | None, progress: Progress
+    ) -> tuple[CorrectionEvidence, AppearanceClassifier]:
         """The evidence, with the part that the segmentation has, and the appearance classifier."""
         evidence, samples, believed = self.evidence, self._samples, self._believed_samples
         if self.strokes is not None:
             evidence, samples = self._seen(samples, self.strokes, progress)
-        elif length is not None and length < EVERYWHERE:
-            away = capped_distance(self.learned >= 0, evidence.features.spacing, FAR_AWAY * length)
-            evidence = replace(evidence, trust=trust_at(away, length), believed=self.distances, width=OUTLINE_WIDTH)
+        elif reliability is not None:
+            evidence = replace(evidence, believed=self.distances, width=OUTLINE_WIDTH, lead=reliability.lead)
+            if reliability.length < EVERYWHERE:
+                away = capped_distance(self.learned >= 0, evidence.features.spacing, FAR_AWAY * reliability.length)
+                evidence = replace(evidence, trust=trust_at(away, reliability.length))
         if believed is not None:
             samples = samples.joined(believed)
         return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)

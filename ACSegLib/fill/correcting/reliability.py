@@ -34,6 +34,11 @@ OUTLINE_WIDTH = 0.5
 #: Widths as which the outline of the segmentation is compared with what was learned: as wrong as it proved to be.
 WIDTHS = (0.5, 1.0, 2.0, 4.0)
 
+#: Log-odds by which another class must be likelier than that of the segmentation, among which the hidden voxels choose,
+#: and the mended voxels that one spoiled voxel costs: what holds on a slice holds less on others.
+#: `Testing/Benchmarks/correct_fills.py`.
+LEADS, SPOILED_COST = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0), 2.0
+
 #: Parts of the decided voxels that are hidden in turn, and updates of the classifier that is trained on the rest.
 FOLDS, TRIAL_STEPS = 2, 250
 
@@ -77,36 +82,101 @@ def outline_probabilities(distances: np.ndarray, width: float) -> np.ndarray:
     return scores
 
 
+def groups_of(distances: np.ndarray) -> np.ndarray:
+    """Group of each voxel in the segmentation, 0 for background, by its signed distances (G, ...)."""
+    return np.where(distances.max(axis=0) > 0, distances.argmax(axis=0) + 1, 0)
+
+
 def trust_at(away: np.ndarray, length: float) -> np.ndarray:
     """Part of the prior that the segmentation has at some distances from the decided voxels, float32."""
     return np.asarray(1 - np.exp(-away / np.float32(length)), np.float32)
 
 
 @dataclass(frozen=True)
-class _Hidden:
-    """What hidden voxels say: probabilities of their true groups, distances, weights, and the cell of each."""
+class Reliability:
+    """How far what was learned on decided slices may be followed.
 
-    learned: np.ndarray
+    Attributes
+    ----------
+    length : float
+        Distance over which the learned prior falls to 1/e, in voxels of the finest axis; one of `LENGTHS`.
+    lead : float
+        Log-odds by which another class must be likelier than that of the segmentation; one of `LEADS`.
+    """
+
+    length: float
+    lead: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """What hidden voxels say of themselves.
+
+    Attributes
+    ----------
+    probabilities : ndarray, (N, G)
+        Of the groups, as learned on the other voxels.
+    segmented : ndarray, (N,)
+        Probability of the true group by the segmentation.
+    away : ndarray, (N,)
+        Distance from the voxels that were learned from.
+    weight : ndarray, (N,)
+    cell : ndarray of int, (N,)
+        Voxels of a cell err together.
+    true, before : ndarray of int, (N,)
+        True group, and that of the segmentation.
+    """
+
+    probabilities: np.ndarray
     segmented: np.ndarray
     away: np.ndarray
     weight: np.ndarray
     cell: np.ndarray
+    true: np.ndarray
+    before: np.ndarray
 
     def likelihoods(self, length: float) -> np.ndarray:
         """Log likelihood of each cell with a range of the learned prior."""
         trust = trust_at(self.away, length)
-        mixed = trust * self.segmented + (1 - trust) * self.learned
+        learned = self.probabilities[np.arange(len(self.true)), self.true]
+        mixed = trust * self.segmented + (1 - trust) * learned
         return np.bincount(self.cell, self.weight * np.log(np.maximum(mixed, MIN_PROBABILITY)))
 
+    def lead(self) -> float:
+        """The lead of the segmentation with which most is gained where the learned prior holds everywhere.
 
-def learned_range(
+        Of leads that do not differ by more than a standard error, the least one counts.
+        """
+        rows = np.arange(len(self.true))
+        was_right = self.before == self.true
+        gains = []
+        for lead in LEADS:
+            odds = self.probabilities.copy()
+            odds[rows, self.before] *= np.exp(lead)
+            found = odds.argmax(axis=1)
+            mended, spoiled = ~was_right & (found == self.true), was_right & (found != self.true)
+            gains.append(np.bincount(self.cell, self.weight * (mended - SPOILED_COST * spoiled)))
+        return LEADS[_first_as_good(np.array(gains))]
+
+
+def _first_as_good(gains: np.ndarray) -> int:
+    """The first of some choices that is not worse than the best one by more than a standard error.
+
+    `gains` are those of each choice (rows) in each cell.
+    """
+    lost = gains[int(gains.sum(axis=1).argmax())] - gains
+    error = np.sqrt(lost.shape[1]) * lost.std(axis=1)
+    return int(np.flatnonzero(lost.sum(axis=1) <= error)[0])
+
+
+def find_reliability(
     samples: Samples,
     believed: Samples | None,
     distances: np.ndarray,
     spacing: Sequence[float],
     progress: Progress | None = None,
-) -> float:
-    """Choose the distance over which the learned prior falls to 1/e, in voxels of the finest axis.
+) -> Reliability:
+    """Choose how far what was learned is followed.
 
     Parameters
     ----------
@@ -122,20 +192,20 @@ def learned_range(
 
     Returns
     -------
-    float
-        One of `LENGTHS`; `EVERYWHERE` if it holds at all distances, and the shortest one if a group that was wrong is
-        right nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone
-        do: deeper inside, the segmentation is believed. Also the shortest one if few voxels were wrong, or if the
-        decided voxels hardly show the group that is right there.
+    Reliability
+        With `EVERYWHERE` if it holds at all distances, and the shortest length if a group that was wrong is right
+        nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone do:
+        deeper inside, the segmentation is believed. Also the shortest one if few voxels were wrong, or if the decided
+        voxels hardly show the group that is right there.
+
+        The segmentation has a lead where it has no other part in the prior, which is where that holds everywhere.
     """
     if not _shows_both_sides(samples, distances) or _shows_too_little(samples, distances):
-        return LENGTHS[0]
+        return Reliability(LENGTHS[0])
     hidden = _hide(samples, believed, distances, spacing, progress)
     likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
-    best = likelihoods[int(likelihoods.sum(axis=1).argmax())]
-    lost = best - likelihoods
-    error = np.sqrt(lost.shape[1]) * lost.std(axis=1)
-    return LENGTHS[int(np.flatnonzero(lost.sum(axis=1) <= error)[0])]
+    length = LENGTHS[_first_as_good(likelihoods)]
+    return Reliability(length, hidden.lead() if length == EVERYWHERE else 0.0)
 
 
 def _hide(
@@ -151,7 +221,7 @@ def _hide(
     places = (points * np.asarray(spacing, float)[:, None]).T
     depth = distances[(slice(None), *points)]
     count = np.arange(len(samples.y))
-    learned, away = np.zeros(len(count)), np.zeros(len(count), np.float32)
+    learned, away = np.zeros((len(count), len(distances) + 1)), np.zeros(len(count), np.float32)
     fold = _folds(samples, places)
     for number in range(FOLDS):
         out = fold == number
@@ -160,24 +230,19 @@ def _hide(
         rest = samples.part(~out)
         rest = rest if believed is None else rest.joined(believed)
         classifier = train_classifier(rest, len(distances) + 1, steps=TRIAL_STEPS, progress=progress)
-        learned[out] = classifier.probabilities(samples.x[out])[count[: out.sum()], samples.y[out]]
+        learned[out] = classifier.probabilities(samples.x[out])
         away[out] = cKDTree(places[~out]).query(places[out])[0]
     weight = samples.weight * _near_errors(samples, depth, places) * (away > 0)
     blurred = [outline_probabilities(depth, width)[samples.y, count] for width in WIDTHS]
     segmented = max(blurred, key=lambda p: float(weight @ np.log(np.maximum(p, MIN_PROBABILITY))))
     cell = np.unique(np.floor(places / CELL), axis=0, return_inverse=True)[1].ravel()
-    return _Hidden(learned, segmented, away, weight, cell)
-
-
-def _segmented(depth: np.ndarray) -> np.ndarray:
-    """Group of each voxel in the segmentation, by its signed distances (G, N)."""
-    return np.where(depth.max(axis=0) > 0, depth.argmax(axis=0) + 1, 0)
+    return _Hidden(learned, segmented, away, weight, cell, samples.y, groups_of(depth))
 
 
 def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
     """Whether the decided voxels hold each group that the segmentation has at the wrong place, but for its rim."""
     depth = distances[(slice(None), samples.plane, *samples.place)]
-    segmented = _segmented(depth)
+    segmented = groups_of(depth)
     unseen = (segmented != samples.y) & ~np.isin(segmented, samples.y)
     return bool((np.abs(depth[:, unseen]).min(axis=0) <= RIM).all())
 
@@ -186,7 +251,7 @@ def _shows_too_little(samples: Samples, distances: np.ndarray) -> bool:
     """Whether few voxels were wrong, or a group that is right there holds fewer decided voxels than tell its look."""
     depth = distances[(slice(None), samples.plane, *samples.place)]
     held = np.bincount(samples.y, samples.weight)
-    wrong = _segmented(depth) != samples.y
+    wrong = groups_of(depth) != samples.y
     return bool(samples.weight[wrong].sum() < MIN_SHOWN or (held[samples.y[wrong]] < MIN_SHOWN).any())
 
 
@@ -198,7 +263,7 @@ def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.
     from scipy.spatial import cKDTree
 
     near = np.abs(depth).min(axis=0) < MAX_DEPTH
-    wrong = _segmented(depth) != samples.y
+    wrong = groups_of(depth) != samples.y
     if (wrong & ~near).any():
         near |= cKDTree(places[wrong]).query(places, distance_upper_bound=MAX_DEPTH)[0] < MAX_DEPTH
     return np.asarray(near)

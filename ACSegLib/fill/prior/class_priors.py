@@ -165,12 +165,26 @@ def classes_of_nearest_seeds(
     table = np.zeros(2 + max(max(group) for group in groups) + 1, np.int16)
     table[shared] = shared
     known = look_up(table, seeds, check)  # the two negative values, unknown and outside, are the end of the table
-    if not known.any():
-        return None
+    return nearest_values(known, spacing, check)[1] if known.any() else None
+
+
+def nearest_values(
+    known: np.ndarray, spacing: Sequence[float], check: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distance (float32) of each voxel to the nearest one that is not 0, and the value there.
+
+    Parameters
+    ----------
+    known : ndarray of int16, shape (K, J, I)
+    spacing : sequence of float
+        Along (K, J, I).
+    check : callable, optional
+        Called often; may raise `Cancelled`.
+    """
     from ACSegLib.fill.prior import nearest_kernels as kernels
 
     step_k, step_j, step_i = (float(h) for h in spacing)
-    squared, nearest = np.empty(seeds.shape, np.float32), np.empty(seeds.shape, np.int16)
+    squared, nearest = np.empty(known.shape, np.float32), np.empty(known.shape, np.int16)
 
     def within_planes(part: slice) -> None:
         kernels.within_planes(known, step_j, step_i, part.start, part.stop, squared, nearest)
@@ -180,4 +194,4 @@ def classes_of_nearest_seeds(
 
     in_threads(within_planes, chunks_of(known), check)
     in_threads(across_planes, chunks_of(known.swapaxes(0, 1)), check)
-    return nearest
+    return squared, nearest

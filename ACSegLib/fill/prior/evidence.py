@@ -178,6 +178,10 @@ class Evidence:
             self.neighbours.share_out(out, self._known_in(first, out.shape[1], without, progress))
         return out
 
+    def with_names(self, seeds: np.ndarray, first: int) -> np.ndarray:
+        """Seeds (int16) of a slab that begins at plane `first`, and what else names voxels of segments of one look."""
+        return seeds
+
     @property
     def outlines_decide(self) -> bool:
         """Whether the outlines on labelled slices may decide between groups that look alike."""

@@ -5,7 +5,9 @@ import pytest
 from correctioncases import GEOMETRY, dice
 
 from ACSegLib.fill import correct, slab
+from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.fill.walk.solvers import CpuSolver
+from ACSegLib.postprocess.rules import WALK
 from ACSegLib.volume import Segmentation, Volume
 
 #: Cells along each axis, and voxels of a side of the place that each has.
@@ -59,3 +61,38 @@ def test_forty_cells_are_corrected_as_if_each_was_solved_in_the_whole_volume(sol
     shown = np.unique(TRUTH[PITCH // 2])[1:]
     assert len(shown) == 20
     assert min(dice(labels == c, c == TRUTH) for c in shown) > 0.95
+
+
+def changed_by(before, labels, image, plane):
+    """Voxels beside a drawn slice that become others."""
+    volume = Volume(image.astype(np.float32), GEOMETRY)
+    sides = (Segmentation.from_labels(a, GEOMETRY) for a in (before, labels))
+    return correct(volume, *sides, slices={"k": [plane]}).segmentation.labels != labels
+
+
+def test_right_borders_between_cells_stay_where_the_image_does_not_show_them():
+    """Sixteen cells fill the volume; borders were a voxel off on the drawn slice alone."""
+    k, j, i = np.indices((24, 40, 40))
+    truth = (1 + 4 * ((j + k // 4) // 12) + (i + k // 4) // 12).astype(np.uint8)  # borders that lean
+    before = truth.copy()
+    off = (truth[12] > 1) & (
+        np.roll(truth[12], 1, axis=1) == truth[12] - 1
+    )  # the first column of each cell but the first
+    before[12][off] -= 1
+    labels = before.copy()
+    labels[12] = truth[12]
+    changed = changed_by(before, labels, np.random.default_rng(0).normal(size=truth.shape), 12)
+    assert np.count_nonzero(changed) < 2.5 * np.count_nonzero(off), "a voxel or so on either side of each"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_cell_without_a_seed_stays_if_it_was_one_before(named):
+    """A new component needs a mean probability of 0.8; this one has 0.7."""
+    seeds = np.full((3, 5, 5), UNKNOWN, np.int16)
+    before = seeds.copy()
+    before[1, 2, 2:4] = 1
+    x = np.zeros((1, 3, 5, 5), np.float32)
+    x[0, 1, 1:4, 1:4] = 0.7
+    result = slab.SlabResult(0, seeds, WALK.rules(1.0), 2, False, named=before if named else None)
+    result.add([1], x, x, 0.0)
+    assert np.array_equal(result.finish().best == 1, x[0] > 0.5) == named
