@@ -14,6 +14,8 @@ inverted      the same volumes with the contrast inverted.
 padded        real and simulated volumes with a value far from their intensities, or as bright as the brightest ones,
               outside of a circle, in a border and outside of a tilted box: Dice with the prediction of the image
               without it, and the share of it labelled.
+sloping       the same volumes with a slope of half and of all of their range, along k, j, i and a diagonal: Dice with
+              the prediction of the image without it.
 planes        every second or fourth plane along each axis of real and simulated volumes: Dice without the voxel size
               that follows, and with it (of sxt_cell, over the labelled voxels of cell, glass and medium).
 small         the same volumes reduced to 38, 32 and 24 voxels a side: Dice without interpolation, and with it.
@@ -282,8 +284,8 @@ def fields_of_view(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     }
 
 
-def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
-    """A value far from all intensities, or among the brightest ones, around the field of view."""
+def _volumes_to_spoil(data: Path | None) -> dict[str, np.ndarray]:
+    """Real and simulated images, by name."""
     from ACSegLib.phantom import simulate, vary_packed
 
     volumes = {f"packed, seed {s}": simulate(64, seed=s, recipe=vary_packed(s)).volume.array for s in UNSEEN_PADDED}
@@ -291,7 +293,12 @@ def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
         volumes["sxt_cell"] = open_array(data / "sxt_cell_in_capillary" / "cell.rec")
         volumes["sxt_mef_revolved"] = open_array(data / "sxt_mef_revolved" / "4hpi_left_image.nrrd")
         volumes["hl60_odt"] = open_array(data / "hl60_odt" / "hl60_ri.nrrd")
-    for name, image in volumes.items():
+    return volumes
+
+
+def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """A value far from all intensities, or among the brightest ones, around the field of view."""
+    for name, image in _volumes_to_spoil(data).items():
         low, high = np.percentile(image, (0.5, 99.5))
         expected = predict(image)
         for shape, inside in fields_of_view(image.shape).items():
@@ -300,8 +307,26 @@ def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Itera
                 found = predict(np.where(inside, image, value).astype(image.dtype))
                 told = dice(found[inside] == 1, expected[inside] == 1)
                 share = 100 * float((found[~inside] > 0).mean())
-                noted = "told" if any("padding" in note for note in predict.notes) else "not told"
+                told_of = ("padding", "planes at the border")
+                noted = "told" if any(word in note for note in predict.notes for word in told_of) else "not told"
                 yield f"padded {name}, {shape}, {kind}", ">= 0.98, told", f"{told:.3f}, {share:.1f} %, {noted}"
+
+
+def sloping(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Intensities that rise across the image."""
+    for name, image in _volumes_to_spoil(data).items():
+        spread = float(np.ptp(np.percentile(image, (0.5, 99.5))))
+        expected = predict(image) == 1
+        told = [note for note in predict.notes if "slope" in note]
+        yield f"sloping {name}, not at all", "not told", "; ".join(told) or "not told"
+        axes = np.meshgrid(*(np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in image.shape), indexing="ij")
+        directions = dict(zip("kji", axes, strict=True)) | {"diagonal": np.mean(axes, axis=0)}
+        for direction, plane in directions.items():
+            for part in (0.5, 1.0):
+                found = predict((image + part * spread * plane).astype(np.float32)) == 1
+                noted = "told" if any("slope" in note for note in predict.notes) else "not told"
+                case = f"sloping {name}, {part:g} along {direction}"
+                yield case, ">= 0.97, told", f"{dice(found, expected):.3f}, {noted}"
 
 
 def _cells(data: Path, options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -392,6 +417,7 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "orientations": agreement,
     "inverted": inverted,
     "padded": padded,
+    "sloping": sloping,
     "planes": planes,
     "small": small,
     "empty": empty,
