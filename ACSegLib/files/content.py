@@ -28,6 +28,8 @@ CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 NAMES, GAP = "names", "gap"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 _GZIP = b"\x1f\x8b"
+#: Bytes behind the voxels that are told, at least; programs may fill files up by a few.
+_MIN_REST = 16
 #: Bytes of the names of data files in a header, at most.
 _LIST_LIMIT = 1 << 24
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
@@ -280,6 +282,16 @@ def skip_bytes(stream: Any, count: int, path: Path) -> None:
         if not data:
             raise FileError(f"{path}: its header skips more bytes than the file holds; the header is damaged.")
         count -= len(data)
+
+
+def note_of_rest(held: int, stated: int) -> list[str]:
+    """Give the note on plain voxels of which a file holds more bytes than its header states: type or size is wrong."""
+    if held - stated < _MIN_REST:
+        return []
+    return [
+        f"holds {held:,} bytes of image data, but its header states {stated:,}; the rest was left out. Check the type "
+        "and the size of the voxels in the header."
+    ]
 
 
 def truncated(path: Path, found: int, expected: int) -> FileError:

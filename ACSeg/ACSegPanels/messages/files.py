@@ -51,6 +51,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("has the unknown unit code {0}; millimetres are assumed."),
         _("has {0} more pages of another size or type, which were left out."),
+        _(
+            "holds {0} bytes of image data, but its header states {1}; the rest was left out. Check the type and the "
+            "size of the voxels in the header."
+        ),
         _("holds {0} channels and no slices; they were read as slices."),
         _("holds {0} images; the largest, {1}, was read. To take another, {2}: {3}."),
         _("holds {0} images; {1} was read. To take another, {2}: {3}."),

@@ -24,6 +24,7 @@ from ACSegLib.files.content import (
     beside,
     listed_names,
     native,
+    note_of_rest,
     numbered,
     read_exactly,
     truncated,
@@ -62,6 +63,7 @@ def read(path: Path, request: Request) -> Content:
     stored = _voxels(path, fields, start)
     array, kept = arrange(stored, ["" for _ in stored.shape], path)
     geometry, notes = _geometry(fields, [stored.ndim - 1 - n for n in kept[::-1]])
+    notes += _note_of_rest(fields, path, start, stored.nbytes)
     content = Content((array,), geometry, notes=notes)
     return _restored(content, fields) if "ACSeg" in fields else content
 
@@ -178,6 +180,16 @@ def _section(
     elif skip:  # counted from the start of the file, also where the header is in it
         stream.seek(skip)
     return native(read_exactly(stream, shape, dtype, path))
+
+
+def _note_of_rest(fields: dict[str, str], path: Path, start: int, stated: int) -> list[str]:
+    """The note on plain voxels that the header does not state; `start` is where they begin in its own file."""
+    plain = not _is_true(fields.get("CompressedData", "False")) and _is_true(fields.get("BinaryData", "True"))
+    local = fields["ElementDataFile"].upper() == "LOCAL"
+    file = path if local else path.parent / fields["ElementDataFile"].replace("\\", "/").rpartition("/")[2]
+    if not plain or int(fields.get("HeaderSize", 0)) or not file.is_file():
+        return []
+    return note_of_rest(file.stat().st_size - (start if local else 0), stated)
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:

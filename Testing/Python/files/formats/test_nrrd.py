@@ -10,6 +10,7 @@ from filecases import PLACE, ROTATION, TERMINOLOGY, assert_same_place, labels, o
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.resample import is_aligned, resample_segmentation
 from ACSegLib.volume import Geometry
 
@@ -290,3 +291,15 @@ def test_a_space_that_nrrd_does_not_have_is_told(space, told, tmp_path):
         with pytest.warns(UserWarning, match=f"space '{space.lower()}', which NRRD does not have"):
             found = open_volume(tmp_path / "a.nrrd")
     assert found.geometry == Geometry((2, 3, 4), unit="mm")
+
+
+@pytest.mark.parametrize("detached", [None, "a.raw"])
+@pytest.mark.parametrize(("kind", "told"), [("short", False), ("uchar", True)])
+def test_voxels_that_the_header_does_not_state_are_told(kind, told, detached, tmp_path):
+    """A header written by hand with the wrong type shows half of the file, as noise."""
+    fields = [*BASIC[1:], f"type: {kind}", "encoding: raw", *([f"data file: {detached}"] if detached else [])]
+    path = tmp_path / ("a.nhdr" if detached else "a.nrrd")
+    _write_by_hand(path, fields, ARRAY.tobytes(), detached)
+    with collect_notes() as notes:
+        open_volume(path)
+    assert ["holds 240 bytes of image data, but its header states 120" in note for note in notes] == [True] * told
