@@ -40,6 +40,8 @@ def test_the_wheel_holds_the_page_the_model_and_nothing_else_of_the_repository(p
     metadata = next(name for name in names if name.endswith("METADATA"))
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     assert "Project-URL: Homepage, https://github.com/acseg/SlicerACSeg" in text
+    # what `predict` was called before
+    assert [r for r in text.splitlines() if r.startswith("Requires-Dist: acseg[predict]") and "fast" in r]
 
 
 def test_the_source_distribution_holds_what_the_wheel_is_built_from(packages: Path) -> None:
