@@ -19,6 +19,7 @@ from typing import Any
 
 from ACSegLib.axes import AXES, axis_name
 from ACSegLib.errors import InputError
+from ACSegLib.files.units import unit_name
 
 #: Name of each option with its value, before the values are checked.
 OptionValues = dict[str, Any]
@@ -131,6 +132,11 @@ class OptionInfo:
         return set(AXES) <= set(self.metadata["choices"] or ())
 
     @property
+    def names_unit(self) -> bool:
+        """Whether its choices are units of length: other spellings are accepted, such as the micro sign."""
+        return {"nm", "um", "mm"} <= set(self.metadata["choices"] or ())
+
+    @property
     def help(self) -> str:
         """Help text with unit, range and default."""
         text = self.metadata["help"]
@@ -194,7 +200,7 @@ def add_arguments(
             action: Any = _switch(meta["sets"]) if info.default else "store_true"
             arguments.update(action=action, default=info.default)
         else:
-            read = axis_name if info.names_axis else info.type
+            read = axis_name if info.names_axis else unit_name if info.names_unit else info.type
             arguments.update(type=read, choices=meta["choices"], default=info.default)
             if meta["metavar"] or not meta["choices"]:
                 arguments["metavar"] = meta["metavar"] or _PATHS.get(meta["path"]) or _METAVARS.get(info.type, "TEXT")

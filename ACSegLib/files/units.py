@@ -124,6 +124,12 @@ def length_of(name: object) -> Length | None:
     return None
 
 
+def unit_name(name: str) -> str:
+    """Give the unit of `UNITS_IN_MM` that a person names, such as "um" for "\u00b5m"; other words stay as they are."""
+    found = length_of(name)
+    return found.unit if found is not None and found.factor == 1 else name
+
+
 def _length(metres: float) -> Length:
     """Express a length in the unit of ACSeg that it is, or else in the largest one that is not longer."""
     millimetres = metres * 1000

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.units import unit_name
 from ACSegLib.volume import UNITS_IN_MM, Geometry
 
 #: Attribute of a volume node that says in which unit its spacing and origin are.
@@ -21,7 +22,6 @@ BINARY_LABELMAP = "Binary labelmap"
 _FEW = 4
 
 _RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_SUFFIXES = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "å": "angstrom", "Å": "angstrom"}  # both mu signs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def display_unit(scene: Any) -> str:
     """Give the unit in which the scene shows lengths: "mm" in a fresh Slicer, "nm" or "um" as the user chose."""
     node = _length_unit_node(scene)
     suffix = (node.GetSuffix() or "").strip() if node else "mm"
-    unit = _SUFFIXES.get(suffix, suffix)
+    unit = unit_name(suffix)
     return unit if unit in UNITS_IN_MM else "mm"
 
 

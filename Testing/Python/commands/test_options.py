@@ -196,3 +196,21 @@ def test_a_path_is_shown_as_a_file_or_a_folder(command):
         for i in describe_options(load(command).Options)
         if i.name == action.dest and i.metadata["path"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "unit"),
+    [("µm", "um"), ("μm", "um"), ("micrometers", "um"), ("Å", "angstrom"), ("nanometre", "nm"), ("mm", "mm")],
+)
+def test_units_of_length_may_be_spelled_as_people_do(spelling, unit):
+    """Both signs for micro, among others."""
+
+    @dataclass
+    class Lengths:
+        unit: str = option(default="px", help="unit", choices=("nm", "um", "mm", "angstrom"))
+
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_arguments(parser, Lengths)
+    assert parser.parse_args(["--unit", spelling]).unit == unit
+    with pytest.raises(argparse.ArgumentError, match="'furlong'"):
+        parser.parse_args(["--unit", "furlong"])

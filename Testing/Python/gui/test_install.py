@@ -230,7 +230,7 @@ def test_the_button_says_why_and_starts_nothing(shop, fake):
     module.cleanup()
 
 
-def test_the_bounds_are_those_of_the_package():
+def test_the_bounds_are_those_of_the_package(scene):
     """The extension and the pip package need the same versions."""
     tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli", reason="pytest brings it")
     from ACSegPanels.install import REQUIREMENTS, TORCH_REQUIREMENT
