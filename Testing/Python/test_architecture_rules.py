@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,9 @@ def test_nothing_is_unpickled_or_run_from_text(path):
             assert words.get("allow_pickle") != "True", node.lineno
             if called == "torch.load":
                 assert words.get("weights_only") == "True", node.lineno
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    """pytest would import one of them in place of the other, and run none at all."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []

@@ -20,10 +20,10 @@ from ACSegLib.axes import AXES
 from ACSegLib.distances import capped_distance
 from ACSegLib.errors import InputError
 from ACSegLib.fill.constants import DEFAULT_EDGE, TOLERANCE
+from ACSegLib.fill.correcting.believed_names import believed_names
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
-from ACSegLib.fill.correcting.names import believed_names
 from ACSegLib.fill.correcting.opened import Opened
 from ACSegLib.fill.correcting.reliability import (
     EVERYWHERE,

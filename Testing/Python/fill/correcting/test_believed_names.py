@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ACSegLib.fill.correcting.names import believed_names
+from ACSegLib.fill.correcting.believed_names import believed_names
 from ACSegLib.fill.seeds import UNKNOWN
 
 SPACING = (1.0, 1.0, 1.0)
