@@ -58,7 +58,7 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     """Give the error for a file of no known format: what it is, and what to do."""
     if path.name.lower().endswith((".img", ".img.gz")):
         return FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
-    if header := _header_beside(path):
+    if path.is_file() and (header := _header_beside(path)):
         return FileError(f"{path}: holds the voxels of {header.name}; open {header.name}.")
     if path.name.lower().endswith(".acseg"):
         return network_error(path)
