@@ -141,20 +141,18 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
-    from ACSegLib.study.numbers import plain, with_ends
+    from ACSegLib.study.numbers import plain, with_interval
 
     lines = [f"{counted(results.volumes, 'volumes')}, {counted(results.rows, 'rows')} -> {results.outputs['table']}"]
     for row in results.summary[:LISTED]:
         unit = row["unit"]
         cubic, ends = f" {unit}3", row.get("ends")
-        volume = with_ends(row["volume"], ends[0], ends[1], cubic) if ends else plain(row["volume"]) + cubic
+        volume = with_interval(row["volume"], ends[0], ends[1], cubic, "90 %") if ends else plain(row["volume"]) + cubic
         ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
         sizes = f"volume {volume}, surface {plain(row['surface_area'])} {unit}2{ratio}"
         mean = f" (mean of {row['count']})" if row["count"] > 1 else ""
         lines.append(f"  {row['segment']}: {sizes}{mean}")
     lines += more_lines(results.summary)
-    if any("ends" in row for row in results.summary[:LISTED]):
-        lines.append("in brackets: 90 % intervals")
     lines += [f"  note: {text}" for text in results.warnings]
     return "\n".join(lines + failure_lines(results.failures))
 

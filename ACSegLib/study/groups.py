@@ -14,7 +14,7 @@ from ACSegLib.study import figures
 from ACSegLib.study.cells import kind_of_instance, without_specks
 from ACSegLib.study.columns import intensity_texts, label_of, thin_text, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
-from ACSegLib.study.numbers import format_value, summary_of, with_ends
+from ACSegLib.study.numbers import format_value, summary_of, with_interval
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 from ACSegLib.study.units import are_clustered, means_of_volumes
@@ -112,18 +112,18 @@ def _doubtful_shapes(rows: Rows) -> list[str]:
 
 
 def _volume_text(row: Row) -> Row:
-    """The volume with its 90 % interval as text, "412 (404 to 421)", where it has one."""
+    """The volume with its 90 % interval as text, "412 ± 9" or "570 (340 to 1220)", where it has one."""
     ends = interval_of(row)
-    return {} if ends is None else {"volume": with_ends(float(row["volume"]), *ends)}
+    return {} if ends is None else {"volume": with_interval(float(row["volume"]), *ends)}
 
 
 def _about_intervals(rows: Rows) -> list[str]:
-    """What brackets mean in the table, and how often such intervals held the truth; nothing if no row has one."""
+    """What ± and brackets mean in the table, and how often such intervals held the truth; nothing if no row has one."""
     sources = sorted({str(row["volume_interval"]) for row in rows if interval_of(row) is not None})
     if not sources:
         return []
     texts = [
-        "Brackets after volumes are their 90 % intervals.",
+        "± and brackets after volumes are their 90 % intervals.",
         *(coverage_text(source) for source in sources),
     ]
     return [" ".join(filter(None, texts))]

@@ -113,16 +113,34 @@ def rounded(mean: float, error: float, sign: str = "±") -> str:
     return f"{fixed(mean, decimals)} {sign} {fixed(error, decimals)}"
 
 
-def with_ends(value: float, low: float, high: float, unit: str = "") -> str:
-    """A number and the ends of its interval, to two figures of half of its width: "570 um3 (340 to 1220)"."""
+#: Longer side of an interval over the shorter one, up to which a number is written with a plus-minus sign.
+MAX_LOPSIDED = 1.6
+
+
+def with_interval(value: float, low: float, high: float, unit: str = "", level: str = "") -> str:
+    """A number and its interval, to two figures of half of its width: "412 ± 9 um3", or "570 um3 (340 to 1220)".
+
+    Parameters
+    ----------
+    value, low, high : float
+        If one side of the interval is much longer, both ends are given. Else the longer one follows the sign.
+    unit : str
+        Written after the number, with a space before it.
+    level : str
+        Of the interval, such as "90 %": "412 ± 9 um3 (90 %)", "570 um3 (340 to 1220, 90 %)".
+    """
     half = (high - low) / 2
+    longer, shorter = max(high - value, value - low), min(high - value, value - low)
+    if half > 1e-9 * abs(value) and longer <= MAX_LOPSIDED * shorter:
+        return rounded(value, longer) + unit + (f" ({level})" if level else "")
+    level = f", {level}" if level else ""
     if not half > 1e-9 * abs(value):
-        return f"{plain(value)}{unit} ({plain(low)} to {plain(high)})"
+        return f"{plain(value)}{unit} ({plain(low)} to {plain(high)}{level})"
     exponent = _exponent(max(abs(value), abs(low), abs(high)))
     written = -MAX_ZEROS <= exponent < MAX_DIGITS
     scale, power = (1.0, "") if written else (10.0**exponent, f"·10{_raised(exponent)}")
     middle, *ends = (fixed(number / scale, decimals_for(half / scale)) + power for number in (value, low, high))
-    return f"{middle}{unit} ({' to '.join(ends)})"
+    return f"{middle}{unit} ({' to '.join(ends)}{level})"
 
 
 def decimals_for(error: float) -> int:

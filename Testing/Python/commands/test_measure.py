@@ -29,7 +29,7 @@ from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.table_checks import notes_on_missing_values
 from ACSegLib.segment_estimates import Interval, SegmentEstimate, coverage_text, with_volume_intervals
-from ACSegLib.study.numbers import with_ends
+from ACSegLib.study.numbers import with_interval
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -390,10 +390,9 @@ def test_the_interval_of_a_volume_is_told_with_its_coverage(tmp_path, capsys):
         path = str(tmp_path / f"{name}.seg.nrrd")
         assert main(["measure", path, "-o", str(tmp_path / f"{name}.csv"), "--segments", "cytoplasm", "--quiet"]) == 0
     row = read_table(tmp_path / "cell.csv")[0]
-    told = with_ends(row["volume"], row["volume_low"], row["volume_high"], " um3")
+    told = with_interval(row["volume"], row["volume_low"], row["volume_high"], " um3", "90 %")
     text = capsys.readouterr().out
     assert f"volume {told}, surface" in text
-    assert "in brackets: 90 % intervals" in text
     assert coverage_text("fill") in text
     assert "the labels of cytoplasm of edited changed" in text
 

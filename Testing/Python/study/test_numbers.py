@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from ACSegLib.study.numbers import column_texts, fixed, format_value, plain, plus_minus, rounded, with_ends, with_minus
+from ACSegLib.study.numbers import (
+    column_texts,
+    fixed,
+    format_value,
+    plain,
+    plus_minus,
+    rounded,
+    with_interval,
+    with_minus,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +45,14 @@ def test_a_mean_is_rounded_to_two_figures_of_its_error(mean, error, expected):
         ((0.0123, 0.0118, 0.0132), "0.01230 um3 (0.01180 to 0.01320)"),
         ((3.214e9, 3.0e9, 3.3e9), "3.21·10⁹ um3 (3.00·10⁹ to 3.30·10⁹)"),
         ((5.0, 5.0, 5.0), "5 um3 (5 to 5)"),
+        ((412.0, 404.0, 421.0), "412.0 ± 9.0 um3"),
+        ((3739.0, 3600.0, 3951.0), "3740 ± 210 um3"),
     ],
 )
-def test_an_interval_is_told_by_its_ends(numbers, expected):
-    assert with_ends(*numbers, unit=" um3") == expected
+def test_an_interval_is_told_by_its_ends_where_its_sides_differ(numbers, expected):
+    assert with_interval(*numbers, unit=" um3") == expected
+    level = expected.replace(")", ", 90 %)") if ")" in expected else f"{expected} (90 %)"
+    assert with_interval(*numbers, unit=" um3", level="90 %") == level
 
 
 @pytest.mark.parametrize(
