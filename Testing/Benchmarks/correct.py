@@ -251,6 +251,8 @@ def main() -> None:
     for case in cases(options):
         rows.append(compare(case, options.limit))
         print("  ".join(f"{key}: {value}" for key, value in rows[-1].items()), flush=True)
+    if not rows:
+        parser.error(f"no volume of {options.only}; --data names the folder of the real ones")
     for other in ("repaint", "from nothing"):
         ratios = [float(row["correct"]) / float(row[other]) for row in rows]  # type: ignore[arg-type]
         print(f"slices of correct / {other}: median {np.median(ratios):.2f}, largest {max(ratios):.2f}")
