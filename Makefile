@@ -15,7 +15,8 @@ demo: setup
 lint: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then set -x; $(PYTHON) -m mypy; \
+	else echo 'mypy is left out: NumPy for Python 3.10 types the shapes of arrays otherwise'; fi
 
 test: lint
 	QT_QPA_PLATFORM=offscreen $(PYTHON) Testing/Python/sharing.py

@@ -44,6 +44,7 @@ def test_the_package_is_marked_as_typed():
     assert 'ACSegLib = ["py.typed"' in (root.parent / "pyproject.toml").read_text(encoding="utf-8"), "it is packaged"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="NumPy for Python 3.10 types the shapes of arrays otherwise")
 def test_a_type_checker_knows_results_and_finds_mistakes(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "use.py").write_text(USE, encoding="utf-8")
