@@ -309,24 +309,24 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
         raise FileError(
             f"{path}: its values change from voxel to voxel, as those of an image do; give the file with the labels."
         )
+    present = [unique_values(layer) for layer in layers]
     if content.segments is None and not image_too:
-        notes = [*_note_on_background(layers[0], path), *notes]
+        notes = [*_note_on_background(present[0], path), *notes]
     if notes:
         content.meta["notes"] = [*content.meta.get("notes", []), *notes]
         tell(notes)
     segments = [_with_usable_colour(segment, n) for n, segment in enumerate(content.segments or [])]
-    for number, layer in enumerate(layers):
+    for number, values in enumerate(present):
         known = {s.value for s in segments if s.layer == number}
-        for value in unique_values(layer):
+        for value in values:
             if value and int(value) not in known:
                 colour = default_colour(len(segments))
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
     return Segmentation(layers, segments, content.geometry, stem(path), content.meta)
 
 
-def _note_on_background(layer: np.ndarray, path: Path) -> list[str]:
-    """The note on labels of which none is 0, as those of ilastik, whose first class often is the background."""
-    values = unique_values(layer)
+def _note_on_background(values: np.ndarray, path: Path) -> list[str]:
+    """The note on label values of which none is 0, as those of ilastik, whose first class often is the background."""
     if len(values) < _TWO or not values[0]:
         return []
     return [

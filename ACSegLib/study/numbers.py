@@ -130,17 +130,17 @@ def with_interval(value: float, low: float, high: float, unit: str = "", level: 
         Of the interval, such as "90 %": "412 ± 9 um3 (90 %)", "570 um3 (340 to 1220, 90 %)".
     """
     half = (high - low) / 2
-    longer, shorter = max(high - value, value - low), min(high - value, value - low)
-    if half > 1e-9 * abs(value) and longer <= MAX_LOPSIDED * shorter:
-        return rounded(value, longer) + unit + (f" ({level})" if level else "")
-    level = f", {level}" if level else ""
+    shorter, longer = sorted((high - value, value - low))
     if not half > 1e-9 * abs(value):
-        return f"{plain(value)}{unit} ({plain(low)} to {plain(high)}{level})"
-    exponent = _exponent(max(abs(value), abs(low), abs(high)))
-    written = -MAX_ZEROS <= exponent < MAX_DIGITS
-    scale, power = (1.0, "") if written else (10.0**exponent, f"·10{_raised(exponent)}")
-    middle, *ends = (fixed(number / scale, decimals_for(half / scale)) + power for number in (value, low, high))
-    return f"{middle}{unit} ({' to '.join(ends)}{level})"
+        middle, *ends = map(plain, (value, low, high))
+    elif longer <= MAX_LOPSIDED * shorter:
+        return rounded(value, longer) + unit + (f" ({level})" if level else "")
+    else:
+        exponent = _exponent(max(abs(value), abs(low), abs(high)))
+        written = -MAX_ZEROS <= exponent < MAX_DIGITS
+        scale, power = (1.0, "") if written else (10.0**exponent, f"·10{_raised(exponent)}")
+        middle, *ends = (fixed(number / scale, decimals_for(half / scale)) + power for number in (value, low, high))
+    return f"{middle}{unit} ({', '.join(filter(None, (' to '.join(ends), level)))})"
 
 
 def decimals_for(error: float) -> int:

@@ -186,10 +186,10 @@ def _note_of_rest(fields: dict[str, str], path: Path, start: int, stated: int) -
     """The note on plain voxels that the header does not state; `start` is where they begin in its own file."""
     plain = not _is_true(fields.get("CompressedData", "False")) and _is_true(fields.get("BinaryData", "True"))
     local = fields["ElementDataFile"].upper() == "LOCAL"
-    file = path if local else path.parent / fields["ElementDataFile"].replace("\\", "/").rpartition("/")[2]
-    if not plain or int(fields.get("HeaderSize", 0)) or not file.is_file():
+    files = [path] if local else _data_files(path, fields, start)
+    if not plain or int(fields.get("HeaderSize", 0)) or len(files) > 1:
         return []
-    return note_of_rest(file.stat().st_size - (start if local else 0), stated)
+    return note_of_rest(files[0].stat().st_size - (start if local else 0), stated)
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:

@@ -6,7 +6,6 @@ pynrrd drops or refuses the non-ASCII characters that Slicer writes in segment n
 
 from __future__ import annotations
 
-import math
 import re
 import zlib
 from pathlib import Path
@@ -18,7 +17,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
 from ACSegLib.files.content import Content, Request, note_of_rest
-from ACSegLib.files.formats.nrrd_voxels import Header, voxels
+from ACSegLib.files.formats.nrrd_voxels import Header, single_file, voxels
 from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
 
@@ -76,7 +75,7 @@ def read(path: Path, request: Request) -> Content:
         layer, kept = arrange(array, letters, path)
         layers, spatial = (layer,), [array.ndim - 1 - n for n in kept[::-1]]
     geometry, notes = _geometry(header, spatial, path, silent="px" if segmentation else "mm")
-    notes += _note_of_rest(header, path, start)
+    notes += _note_of_rest(header, path, start, array.nbytes)
     if not segmentation:
         unit = {"intensity_unit": keys["sample units"].strip('" ')} if keys.get("sample units") else {}
         return Content(layers, geometry, meta={"header": keys, **unit}, notes=notes)
@@ -84,17 +83,13 @@ def read(path: Path, request: Request) -> Content:
     return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)}, [*notes, *told])
 
 
-def _note_of_rest(header: Header, path: Path, start: int) -> list[str]:
+def _note_of_rest(header: Header, path: Path, start: int, stated: int) -> list[str]:
     """The note on plain voxels that the header does not state; `start` is where the header ends."""
-    import nrrd
-
-    name = str(header.get("data file", ""))
     skips = any(int(header.get(field, 0)) for field in ("line skip", "byte skip"))
-    file = path.parent / name.replace("\\", "/").rpartition("/")[2] if name else path
-    if str(header["encoding"]) != "raw" or skips or not file.is_file():
+    file = single_file(header, path)
+    if str(header["encoding"]) != "raw" or skips or file is None:
         return []
-    stated = math.prod(int(n) for n in header["sizes"]) * nrrd.reader._determine_datatype(header).itemsize
-    return note_of_rest(file.stat().st_size - (0 if name else start), stated)
+    return note_of_rest(file.stat().st_size - (start if file == path else 0), stated)
 
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:

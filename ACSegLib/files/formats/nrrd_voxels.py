@@ -62,6 +62,14 @@ def voxels(stream: IO[bytes], header: Header, path: Path) -> np.ndarray:
     return whole
 
 
+def single_file(header: Header, path: Path) -> Path | None:
+    """The file that holds all voxels, the header's own if it names none; None where several files hold them."""
+    name = str(header.get("data file", ""))
+    if _LIST.match(name) or _PATTERN.match(name):
+        return None
+    return beside(path, name) if name else path
+
+
 def _data_files(stream: IO[bytes], name: str, shape: tuple[int, ...], path: Path) -> tuple[list[Path], int | None]:
     """The files of voxels: one, those listed behind the header, or numbered ones; and how many axes each holds."""
     listed, pattern = _LIST.match(name), _PATTERN.match(name)

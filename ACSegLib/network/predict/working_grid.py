@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 #: Ratio of the longest side of a voxel to the shortest from which on a network is shown cubes instead, and beyond which
 #: the voxel size must be wrong.
 UNEQUAL, IMPOSSIBLE = 1.1, 8.0
-
-
 #: Voxels a side of a network's grid over those of an image, between which the image is interpolated to the grid. Below,
 #: nothing is gained. Above, the image shows too little, and the network would be surer than it is right.
 ENLARGED = 2.0, 3.5

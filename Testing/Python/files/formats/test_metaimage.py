@@ -188,13 +188,14 @@ def test_decimal_commas(tmp_path):
     assert open_volume(tmp_path / "a.mha").geometry == Geometry((0.5, 0.25, 2), (1.5, 0, 0), unit="mm")
 
 
-@pytest.mark.parametrize("data", ["LOCAL", "a.raw"])
+@pytest.mark.parametrize("data", ["LOCAL", "a.raw", "voxels/a.raw"])
 @pytest.mark.parametrize(("kind", "told"), [("MET_USHORT", False), ("MET_UCHAR", True)])
 def test_voxels_that_the_header_does_not_state_are_told(kind, told, data, tmp_path):
     """A header written by hand with the wrong type shows half of the file, as noise."""
     head = f"ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementType = {kind}\nElementDataFile = {data}\n".encode()
     voxels = np.arange(24, dtype=np.uint16).tobytes()
-    (tmp_path / "a.raw").write_bytes(voxels)
+    (tmp_path / "voxels").mkdir()
+    (tmp_path / data).write_bytes(voxels)
     (tmp_path / "a.mhd").write_bytes(head + (voxels if data == "LOCAL" else b""))
     with collect_notes() as notes:
         open_volume(tmp_path / "a.mhd")

@@ -293,12 +293,13 @@ def test_a_space_that_nrrd_does_not_have_is_told(space, told, tmp_path):
     assert found.geometry == Geometry((2, 3, 4), unit="mm")
 
 
-@pytest.mark.parametrize("detached", [None, "a.raw"])
+@pytest.mark.parametrize("detached", [None, "a.raw", "voxels/a.raw"])
 @pytest.mark.parametrize(("kind", "told"), [("short", False), ("uchar", True)])
 def test_voxels_that_the_header_does_not_state_are_told(kind, told, detached, tmp_path):
     """A header written by hand with the wrong type shows half of the file, as noise."""
     fields = [*BASIC[1:], f"type: {kind}", "encoding: raw", *([f"data file: {detached}"] if detached else [])]
     path = tmp_path / ("a.nhdr" if detached else "a.nrrd")
+    (tmp_path / "voxels").mkdir()
     _write_by_hand(path, fields, ARRAY.tobytes(), detached)
     with collect_notes() as notes:
         open_volume(path)
