@@ -12,23 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.axis_order import AxisOrder
+
 
 @dataclass(frozen=True)
-class Orientation:
-    """Order and direction of the axes of a volume in the arrays of a fill.
+class Orientation(AxisOrder):
+    """Order and direction of the axes of a volume in the arrays of a fill: those of the labelled slices first.
 
     Attributes
     ----------
-    axes : (int, int, int)
-        Of the volume, those of the labelled slices first.
-    flipped : (bool, bool, bool)
-        Whether each of these runs backwards.
     planes : int
         Number of slices along the first one.
     """
 
-    axes: tuple[int, int, int] = (0, 1, 2)
-    flipped: tuple[bool, bool, bool] = (False, False, False)
     planes: int = 0
 
     @classmethod
@@ -72,26 +68,13 @@ class Orientation:
         back = (flipped[0], flipped[order[1]], flipped[order[2]])
         return cls((first, second, third), back, count)
 
-    def enter(self, array: np.ndarray) -> np.ndarray:
-        """An array of the volume, as a view with the axes of the fill."""
-        return np.transpose(array, self.axes)[self._directions]
-
-    def leave(self, array: np.ndarray) -> np.ndarray:
-        """An array of the fill, as a view with the axes of the volume."""
-        return np.transpose(array[self._directions], np.argsort(self.axes))
-
     def slices(self, numbers: Sequence[int]) -> list[int]:
         """Ascending numbers of slices in the fill, for those in the volume, and the other way round."""
         return sorted(self.planes - 1 - k for k in numbers) if self.flipped[0] else sorted(numbers)
 
     def along(self, values: np.ndarray) -> np.ndarray:
         """Values of the slices in the order of the volume, for those in that of the fill, and the other way round."""
-        return values[self._directions[0]]
-
-    @property
-    def _directions(self) -> tuple[slice, slice, slice]:
-        first, second, third = (slice(None, None, -1 if back else 1) for back in self.flipped)
-        return first, second, third
+        return values[::-1] if self.flipped[0] else values
 
 
 def _profiles(values: np.ndarray, slices: Sequence[int], planes: int) -> list[np.ndarray]:

@@ -118,13 +118,13 @@ def run_canonical(
         image = read_whole(grid, array, normalise, progress)
         if slope is not None:
             slope.subtract(image)
-        image = np.ascontiguousarray(orientation.apply(image))
+        image = np.ascontiguousarray(orientation.enter(image))
         stages.correct.check()
-        turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
+        turned = onto(np.ascontiguousarray(orientation.enter(probabilities)), image.shape)
         stages.correct.check()
         is_finer = grid.shape != coarse.shape
         turned, regions = correct_surface(image, turned, model, settings, stages.correct, is_finer)
-        probabilities = np.ascontiguousarray(orientation.undo(turned))
+        probabilities = np.ascontiguousarray(orientation.leave(turned))
         correcting = bytes_to_correct_surface(image.size, model, used.name, used.precision)
         needed += [memory.bytes_to_read(grid), correcting]
         del image, turned
@@ -211,7 +211,7 @@ def _predicted(
 ) -> _Predicted:
     """Probabilities (channels, k, j, i) of an image on the working grid, by way of its canonical orientation."""
     orientation = canonical_orientation(image)
-    turned = np.ascontiguousarray(orientation.apply(image))
+    turned = np.ascontiguousarray(orientation.enter(image))
     # A reduced image is small, so that the mean over its mirror images, which is better, takes a second or two.
     within = replace(settings, keep_probabilities=False, keep_working=False, roi=None, tta=True)
     inner = WorkingGrid((0, 0, 0), turned.shape, turned.shape)
@@ -220,7 +220,7 @@ def _predicted(
     _, backend, tiling = job.run(progress, notes, lambda: collected.empty())
     used = BackendUsed.of(backend)
     needed = BACKEND_BYTES[used.name] + job.bytes_to_run(tiling, used.name, used.precision)
-    return _Predicted(np.ascontiguousarray(orientation.undo(collected.array)), job.tally, used, tiling, needed)
+    return _Predicted(np.ascontiguousarray(orientation.leave(collected.array)), job.tally, used, tiling, needed)
 
 
 class _Collected:

@@ -7,45 +7,13 @@ directed, by figures that turn with the image. Two orientations of one image are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
+from ACSegLib.axis_order import AxisOrder
 from ACSegLib.volume import Segmentation, Volume
 
 
-@dataclass(frozen=True)
-class Orientation:
-    """An order and direction of the last three axes of an array.
-
-    Parameters
-    ----------
-    order : (int, int, int)
-        Which axis (0, 1, 2 for k, j, i) of the image comes first, second, third.
-    reversed : (bool, bool, bool)
-        Which axes of the result run backwards.
-    """
-
-    order: tuple[int, int, int] = (0, 1, 2)
-    reversed: tuple[bool, bool, bool] = (False, False, False)
-
-    def apply(self, array: np.ndarray) -> np.ndarray:
-        """The array in this orientation; a view."""
-        first = array.ndim - 3
-        return array.transpose(*range(first), *(first + axis for axis in self.order))[self._directions()]
-
-    def undo(self, array: np.ndarray) -> np.ndarray:
-        """An array in this orientation as it was before; a view."""
-        first = array.ndim - 3
-        back = np.argsort(self.order)
-        return array[self._directions()].transpose(*range(first), *(first + int(axis) for axis in back))
-
-    def _directions(self) -> Any:
-        return (..., *(slice(None, None, -1 if backwards else 1) for backwards in self.reversed))
-
-
-def canonical_orientation(image: np.ndarray) -> Orientation:
+def canonical_orientation(image: np.ndarray) -> AxisOrder:
     """Find the orientation in which an image is predicted.
 
     Axes are ordered by their length and then by the variance of the mean of the planes across them, the smallest
@@ -57,8 +25,8 @@ def canonical_orientation(image: np.ndarray) -> Orientation:
 
     Returns
     -------
-    Orientation
-        For any order and direction of the image's axes, `apply` gives the same image, unless the image is symmetric.
+    AxisOrder
+        For any order and direction of the image's axes, `enter` gives the same image, unless the image is symmetric.
     """
     profiles = [image.mean(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64) for axis in range(3)]
     order = sorted(range(3), key=lambda axis: (-image.shape[axis], float(profiles[axis].var())))
@@ -67,7 +35,7 @@ def canonical_orientation(image: np.ndarray) -> Orientation:
         profile = profiles[axis] - profiles[axis].mean()
         moment = float(profile @ (np.arange(len(profile)) - (len(profile) - 1) / 2))
         backwards.append(moment > 0)
-    return Orientation((order[0], order[1], order[2]), (backwards[0], backwards[1], backwards[2]))
+    return AxisOrder((order[0], order[1], order[2]), (backwards[0], backwards[1], backwards[2]))
 
 
 def in_canonical_orientation(volume: Volume, labels: Segmentation) -> tuple[Volume, Segmentation]:
@@ -76,6 +44,6 @@ def in_canonical_orientation(volume: Volume, labels: Segmentation) -> tuple[Volu
     The result has no place or voxel size: it is for the training of models that reduce every image.
     """
     orientation = canonical_orientation(volume.array)
-    image = Volume(np.ascontiguousarray(orientation.apply(volume.array)), name=volume.name)
-    array = np.ascontiguousarray(orientation.apply(labels.labels))
+    image = Volume(np.ascontiguousarray(orientation.enter(volume.array)), name=volume.name)
+    array = np.ascontiguousarray(orientation.enter(labels.labels))
     return image, Segmentation((array,), labels.segments, image.geometry, labels.name)

@@ -8,8 +8,8 @@ import torch
 from known_networks import SLOPE, threshold_model
 
 from ACSegLib import compute
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
-from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Normalisation

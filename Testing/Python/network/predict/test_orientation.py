@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from known_networks import threshold_model
 
+from ACSegLib.axis_order import AxisOrder
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_seeded
@@ -15,13 +16,13 @@ from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import canonical, memory
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
+from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segment, Volume
 
 ALL_48 = [
-    Orientation(order, flips)
+    AxisOrder(order, flips)
     for order in itertools.permutations(range(3))
     for flips in itertools.product((False, True), repeat=3)
 ]
@@ -30,16 +31,16 @@ ALL_48 = [
 @pytest.mark.parametrize("shape", [(12, 12, 12), (9, 12, 12), (7, 9, 14)])
 def test_all_orientations_of_an_image_have_one_canonical_form(shape):
     image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    expected = canonical_orientation(image).apply(image)
+    expected = canonical_orientation(image).enter(image)
     for orientation in ALL_48:
-        turned = np.ascontiguousarray(orientation.apply(image))
-        np.testing.assert_array_equal(canonical_orientation(turned).apply(turned), expected)
+        turned = np.ascontiguousarray(orientation.enter(image))
+        np.testing.assert_array_equal(canonical_orientation(turned).enter(turned), expected)
 
 
 @pytest.mark.parametrize("orientation", ALL_48[::7])
-def test_undo_brings_channels_back(orientation):
+def test_leaving_brings_channels_back(orientation):
     array = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-    np.testing.assert_array_equal(orientation.undo(orientation.apply(array)), array)
+    np.testing.assert_array_equal(orientation.leave(orientation.enter(array)), array)
 
 
 def test_a_network_that_knows_directions_predicts_all_orientations_alike():
@@ -59,9 +60,9 @@ def test_a_network_that_knows_directions_predicts_all_orientations_alike():
         first = predict(Volume(volume), model, settings).segmentation.labels
         found = []
         for orientation in ALL_48[5::9]:
-            turned = np.ascontiguousarray(orientation.apply(volume))
+            turned = np.ascontiguousarray(orientation.enter(volume))
             labels = predict(Volume(turned), model, settings).segmentation.labels
-            found.append(float((orientation.undo(labels) == first).mean()))
+            found.append(float((orientation.leave(labels) == first).mean()))
         return min(found)
 
     assert agreement(canonical=True) > 0.999

@@ -40,7 +40,7 @@ def test_the_script_simulates_trains_and_describes_a_model(script, tmp_path):
 def test_the_script_trains_in_the_orientation_of_predictions(script):
     simulated = script.simulated("train", 30_001, script.Sizes(24, 26, 16))
     image, truth = script.in_canonical_orientation(*script.reduced(*simulated, 16))
-    assert canonical_orientation(image.array).order == (0, 1, 2)
+    assert canonical_orientation(image.array).axes == (0, 1, 2)
     assert image.shape == truth.labels.shape
     original, labels = script.reduced(*simulated, 16)
     assert np.bincount(truth.labels.ravel()).tolist() == np.bincount(labels.labels.ravel()).tolist()
