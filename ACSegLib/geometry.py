@@ -6,6 +6,7 @@ Spacing, origin and direction are in (i, j, k) order, which is (x, y, z), and in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,9 @@ from ACSegLib.errors import InputError
 
 #: Length of each unit in millimetres; "px" means that the physical size is not known.
 UNITS_IN_MM: Mapping[str, float] = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "angstrom": 1e-7}
+
+#: How people and OME write units that have a letter of their own.
+_SYMBOLS: Mapping[str, str] = {"um": "µm", "angstrom": "Å"}
 
 #: Voxel sizes that no image has lie outside of these bounds, in mm; lengths, areas and volumes would overflow.
 MIN_VOXEL_MM, MAX_VOXEL_MM = 1e-18, 1e9
@@ -26,6 +30,11 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 def size_text(shape: Sequence[int]) -> str:
     """Size of an array (k, j, i) as messages state it, along i, j and k: "472 x 472 x 491"."""
     return " x ".join(str(n) for n in reversed(shape))
+
+
+def unit_symbol(unit: str) -> str:
+    """A unit as people write it: "µm" for "um", "1/µm" for "1/um"; others stay as they are."""
+    return re.sub("(?<![a-z])(um|angstrom)(?![a-z])", lambda word: _SYMBOLS[word[0]], unit)
 
 
 @dataclass(frozen=True)

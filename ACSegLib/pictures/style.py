@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.lazy import every_nth
+from ACSegLib.geometry import unit_symbol
 from ACSegLib.padding import intensities
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume
 
@@ -96,7 +97,7 @@ def length_text(length: float, unit: str) -> str:
     for larger, factor in (("mm", 1.0), ("um", 1e-3), ("nm", 1e-6), ("angstrom", 1e-7)):
         value = length * UNITS_IN_MM[unit] / factor
         if value >= 0.9999:
-            return f"{value:g} {dict(um='µm', angstrom='Å').get(larger, larger)}"
+            return f"{value:g} {unit_symbol(larger)}"
     return f"{length:g} {unit}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from ACSegLib.geometry import unit_symbol
 from ACSegLib.volume import UNITS_IN_MM
 
 #: Columns of the tables: label for people, and the power of the length unit (None: no unit).
@@ -103,7 +104,7 @@ def unit_text(unit: str, power: int | None) -> str:
     """ "µm³" for ("um", 3); "1/µm" for ("um", -1); "" for a column without unit."""
     if power is None or not unit:
         return ""
-    unit = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
+    unit = unit_symbol(unit)
     return f"1/{unit}" if power == -1 else unit + _SUPERSCRIPTS[power]
 
 
@@ -127,4 +128,4 @@ def intensity_texts(rows: Sequence[Mapping[str, object]]) -> tuple[str, str]:
     Only an inverse length is a linear absorption coefficient; rows of several units have none.
     """
     unit = intensity_unit(rows)
-    return ("LAC" if unit.startswith("1/") or unit.endswith("^-1") else "intensity"), unit.replace("um", "µm")
+    return ("LAC" if unit.startswith("1/") or unit.endswith("^-1") else "intensity"), unit_symbol(unit)

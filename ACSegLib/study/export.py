@@ -8,6 +8,7 @@ from pathlib import Path
 from ACSegLib.errors import FileError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.tables import write_table, write_workbook
+from ACSegLib.geometry import unit_symbol
 from ACSegLib.json_values import Row
 from ACSegLib.study.columns import unit_power, unit_text
 from ACSegLib.study.page import StudyReport
@@ -83,7 +84,7 @@ def _with_units(rows: list[Row]) -> list[Row]:
     for name in dict.fromkeys(column for row in rows for column in row):
         text = unit_text(unit, unit_power(name.removesuffix("_sd")))
         if name.startswith("lac_") and not name.endswith(_WITHOUT_UNIT):
-            text = intensity_unit.replace("um", "µm")
+            text = unit_symbol(intensity_unit)
         heads[name] = f"{name} ({text})" if text else name
     return [{heads[name]: value for name, value in row.items() if name not in _INTERNAL} for row in rows]
 

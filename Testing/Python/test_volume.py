@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import unit_symbol
 from ACSegLib.volume import (
     DEFAULT_COLOURS,
     Geometry,
@@ -45,6 +46,14 @@ def test_units_there_and_back(spacing, first, second):
     assert there.unit == second
     assert there.matches(geometry)
     np.testing.assert_allclose(there.in_unit(first).spacing, spacing, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("unit", "symbol"),
+    [("um", "µm"), ("1/um", "1/µm"), ("um3", "µm3"), ("angstrom", "Å"), ("nm", "nm"), ("vacuum", "vacuum"), ("", "")],
+)
+def test_units_are_shown_with_their_symbol(unit, symbol):
+    assert unit_symbol(unit) == symbol
 
 
 def test_units_in_numbers():

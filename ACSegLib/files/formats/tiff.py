@@ -18,6 +18,7 @@ from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import arrange, geometry_of, place
 from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
 from ACSegLib.files.formats import tiff_metadata, tiff_pages
+from ACSegLib.geometry import unit_symbol
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment
 
@@ -29,7 +30,6 @@ LAYERS = False
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
-_OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
 _LUT_ENTRIES = 256
 _MIN_IS_WHITE = 0
 #: Tag of the corner where a plane begins and of the way in which it goes on; 1 is the usual one.
@@ -288,9 +288,10 @@ def write(content: Content, path: Path) -> list[str]:
         described |= _display(content.segments, int(array.max())) if content.segments is not None else {}
         options |= {"imagej": True, "resolution": (1 / place.spacing[0], 1 / place.spacing[1])}
     elif kind in _OME_TYPES:
+        unit = {"px": "pixel"}.get(place.unit, unit_symbol(place.unit))
         described = {"axes": "ZYX", "CommentAnnotation": {"Namespace": "acseg", "Value": text}}
         for axis, size in zip("XYZ", place.spacing, strict=True):
-            described |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[place.unit]}
+            described |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
         options |= {"ome": True, "bigtiff": array.nbytes > 2**32 - 2**25}
     elif named_ome:
         raise NotHeldError(f"OME-TIFF has no {array.dtype}; choose .tif, or another type of number.")
