@@ -135,3 +135,13 @@ def _type_name(value: Any) -> str:
     return (
         kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
     )
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Whether an array, or what it is a view of, is mapped from a file."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap):
+            return True
+        part = part.base
+    return False

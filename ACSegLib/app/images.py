@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.app.contract import AXES
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import InputError
-from ACSegLib.files.lazy import is_mapped
 from ACSegLib.padding import intensities
 
 #: Voxels along the longest edge of the copies for 3D, at most: what a graphics card loads in a second. And at least.

@@ -90,6 +90,6 @@ def lazy_limit() -> int:
 def _on_disk(array: Any) -> bool:
     import numpy as np
 
-    from ACSegLib.files.lazy import is_mapped
+    from ACSegLib.arrays import is_mapped
 
     return not isinstance(array, np.ndarray) or is_mapped(array)

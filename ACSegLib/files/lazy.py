@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import MemoryLimitError
 
 _BLOCK_BYTES = 64 << 20
@@ -71,16 +72,6 @@ def mapped(file: Any, dtype: Any, offset: int, shape: Sequence[int]) -> np.ndarr
 def empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
     """Give an array to be filled: in memory, or where it shall stay on the disk, in a file as `scratch` gives it."""
     return (scratch if wanted(shape, dtype) else np.empty)(tuple(shape), dtype)
-
-
-def is_mapped(array: np.ndarray) -> bool:
-    """Whether an array, or what it is a view of, is mapped from a file."""
-    part: Any = array
-    while isinstance(part, np.ndarray):
-        if isinstance(part, np.memmap):
-            return True
-        part = part.base
-    return False
 
 
 def require_room(size: int, folder: str | os.PathLike[str] | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.distances import load_compiled_loops
 from ACSegLib.errors import InputError, MemoryLimitError
@@ -296,7 +297,7 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
     segmentation = prediction.segmentation
     holes: dict[str | int, float] | float | None = request.holes or None
     if request.holes is None and (whole := request.model.segments_without_holes):
-        if any(_is_mapped(layer) for layer in segmentation.layers):
+        if any(is_mapped(layer) for layer in segmentation.layers):
             prediction.report.notes.append(
                 "the labels do not fit in memory, so enclosed holes were not filled; use --holes to fill them"
             )
@@ -326,12 +327,3 @@ def _removed(before: Segmentation, after: Segmentation, request: PredictRequest)
         return []
     pairs = zip(before.segments, after.segments, strict=True)
     return [old.name for old, new in pairs if before.mask(old).any() and not after.mask(new).any()]
-
-
-def _is_mapped(array: Any) -> bool:
-    """Whether an array lies in a file rather than in memory."""
-    while array is not None:
-        if isinstance(array, np.memmap):
-            return True
-        array = getattr(array, "base", None)
-    return False

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.commands import batch
 from ACSegLib.commands.main import main
 from ACSegLib.commands.outputs import Output, check_outputs
@@ -298,7 +299,7 @@ def test_data_of_a_training_on_the_disk_leave_nothing_behind(tmp_path):
 
     array = np.arange(24.0).reshape(2, 3, 4)
     kept = _on_disk(array, tmp_path)
-    assert lazy.is_mapped(kept)
+    assert is_mapped(kept)
     assert np.array_equal(kept, array)
     del kept
     assert list(tmp_path.iterdir()) == []

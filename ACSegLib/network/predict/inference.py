@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import InputError
-from ACSegLib.files.lazy import blocks, is_mapped
+from ACSegLib.files.lazy import blocks
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import shape_at, statistics_for

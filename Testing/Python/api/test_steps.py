@@ -8,8 +8,8 @@ import pytest
 from ballcase import BALL, IMAGE, LABELLED, SHAPE, SPARSE, X
 
 import ACSegLib as acseg
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import InputError
-from ACSegLib.files.lazy import is_mapped
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 FRONT_DOOR = {"spacing", "unit", "progress"}

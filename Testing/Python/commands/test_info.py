@@ -8,11 +8,12 @@ import h5py
 import numpy as np
 import pytest
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.commands import info, load
 from ACSegLib.commands.main import main
 from ACSegLib.errors import Cancelled
 from ACSegLib.files import save_segmentation, save_volume
-from ACSegLib.files.lazy import ChunkedArray, is_mapped
+from ACSegLib.files.lazy import ChunkedArray
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import MemoryLimitError
 from ACSegLib.files import lazy, open_volume, save_volume
 from ACSegLib.volume import Geometry, Volume
@@ -60,14 +61,14 @@ def test_large_images_are_mapped_and_hold_the_same(tmp_path, volume, name):
         save_volume(volume, path)
     before = path.read_bytes()
     read, left = open_volume(path), open_volume(path, lazy_from=1000)
-    assert not lazy.is_mapped(read.array)
-    assert lazy.is_mapped(left.array)
+    assert not is_mapped(read.array)
+    assert is_mapped(left.array)
     assert left.array.dtype == read.array.dtype
     assert left.geometry == read.geometry
     np.testing.assert_array_equal(left.array, read.array)
     left.array[:] = 0  # as some callers might
     assert path.read_bytes() == before
-    assert not lazy.is_mapped(open_volume(path, lazy_from=volume.array.nbytes).array)
+    assert not is_mapped(open_volume(path, lazy_from=volume.array.nbytes).array)
 
 
 def test_zarr_is_read_part_by_part(tmp_path, volume):
@@ -115,7 +116,7 @@ def test_other_byte_order_is_swapped_on_the_disk(tmp_path, volume):
     )
     found = open_volume(tmp_path / "v.nrrd", lazy_from=1000).array
     assert found.dtype.isnative
-    assert lazy.is_mapped(found)
+    assert is_mapped(found)
     np.testing.assert_array_equal(found, volume.array)
 
 
