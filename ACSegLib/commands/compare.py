@@ -144,8 +144,8 @@ def describe(results: TableResults) -> str:
 
 
 def _mean_lines(results: TableResults) -> list[str]:
-    """The mean Dice of several segments of one pair."""
-    values = [row["dice"]["mean"] for row in results.summary if row["dice"]["count"]]
+    """The mean Dice of several segments of one pair; those that neither side has do not count."""
+    values = [row["dice"]["mean"] for row in results.summary if row["dice"]["count"] > row["absent"]]
     if results.volumes > 1 or len(values) < 2:
         return []
     return [f"  mean of {len(values)} segments: Dice {sum(values) / len(values):.3f}"]
@@ -155,6 +155,8 @@ def _values(row: Row) -> list[str]:
     """What a person should read of a segment. Where cells were matched, their quality comes first."""
     from ACSegLib.measure.overlap import ALL_CELLS
 
+    if row["absent"] == row["count"]:
+        return ["neither side has this segment"]
     unit, parts = row["unit"], []
     if row["panoptic_quality"]["count"]:
         detail = [f"{name} {_pm(row[f'{name}_quality'])}" for name in ("recognition", "segmentation")]
@@ -162,6 +164,8 @@ def _values(row: Row) -> list[str]:
         parts.append(", ".join(counted(number, name.replace("_", " ")) for name, number in row["cells"].items()))
     # The Dice of all cells together is that of the foreground: it is 1 even if all cells are merged.
     parts.append(f"{'foreground ' * (row['segment'] == ALL_CELLS)}Dice {_share(row['dice'])}")
+    if row["absent"]:
+        parts[-1] += f" ({row['absent']} of {row['count']} count as 1: neither side has the segment)"
     if row["average_surface_distance"]["count"]:
         parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
         parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")

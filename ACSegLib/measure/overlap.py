@@ -43,6 +43,8 @@ ALL_CELLS = "all cells"
 #: Names that readers give to values without one.
 _MADE_UP = re.compile(r"Segment_\d+")
 _LISTED = 3
+#: Status of a segment that has no voxel on either side.
+ABSENT = "absent from both"
 
 
 def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
@@ -388,4 +390,4 @@ def _status(in_result: bool, in_truth: bool) -> str:
         return "both"
     if in_truth:
         return "absent from result"
-    return "absent from truth" if in_result else "absent from both"
+    return "absent from truth" if in_result else ABSENT

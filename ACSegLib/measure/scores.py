@@ -10,7 +10,7 @@ import numpy as np
 
 from ACSegLib.json_values import Row
 from ACSegLib.measure.contacts import contact_areas
-from ACSegLib.measure.overlap import pair_segments
+from ACSegLib.measure.overlap import ABSENT, pair_segments
 from ACSegLib.measure.regions import SegmentBoxes, touches_border, union_box
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.volume import Segment, Segmentation
@@ -57,6 +57,7 @@ class Spread:
 def summarise_scores(rows: Sequence[Row]) -> list[Row]:
     """Mean, SD, median and count per segment, as plain values; undefined values are left out and counted.
 
+    "absent" is the number of volumes in which neither side has the segment; their Dice is 1.
     Rows of single cells ("instance" above 0, see `compare_cells`) are left out: their volume has a row.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -66,6 +67,7 @@ def summarise_scores(rows: Sequence[Row]) -> list[Row]:
     table = []
     for (segment, unit), group in groups.items():
         entry: Row = {"segment": segment, "unit": unit, "count": len(group)}
+        entry["absent"] = sum(row["status"] == ABSENT for row in group)
         for name, column in SUMMARISED.items():
             entry[name] = asdict(Spread.of([row.get(column) for row in group]))
         entry["cells"] = {name: sum(row[name] for row in group) for name in CELL_COUNTS if name in group[0]}

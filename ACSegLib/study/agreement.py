@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
 from ACSegLib.measure.comparison import correct_p_values
-from ACSegLib.measure.overlap import ALL_CELLS
+from ACSegLib.measure.overlap import ABSENT, ALL_CELLS
 from ACSegLib.study import figures
 from ACSegLib.study.columns import label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_FOR_PLOT, MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests, worth_plotting
@@ -52,6 +52,7 @@ def facts(study: Study) -> list[tuple[str, str]]:
 def agreement(study: Study, sheets: Sheets) -> Section:
     """Overlap and distances per method and segment, and Dice per cell."""
     summary, numbers = [], []
+    absences: list[str] = []
     for method, rows in study.scores.items():
         for segment in dict.fromkeys(str(r["segment"]) for r in rows):
             mine = [r for r in rows if r["segment"] == segment]
@@ -59,6 +60,11 @@ def agreement(study: Study, sheets: Sheets) -> Section:
             name = "all cells (foreground)" if segment == ALL_CELLS else segment
             head = {"method": method, "segment": name, "cells": len(mine), "unit": mine[0].get("unit")}
             summary.append(head | texts)
+            if absent := sum(row.get("status") == ABSENT for row in mine):
+                absences.append(
+                    f"{method}: in {absent} of {len(mine)} {study.counted}, neither side has {name}, which counts as a "
+                    "Dice of 100 %."
+                )
             numbers.append({**head, **means})
     sheets["agreement"] = numbers
     columns = ["method", "segment", "cells", *_SCORES]
@@ -66,7 +72,7 @@ def agreement(study: Study, sheets: Sheets) -> Section:
         f"Mean ± standard deviation over {study.counted} (from {MIN_FOR_SD} on); undefined values are left out and "
         "counted."
     )
-    section = Section("Agreement with the reference", [text, *_on_instances(study)])
+    section = Section("Agreement with the reference", [text, *absences, *_on_instances(study)])
     section.tables.append(table_of(summary, columns))
     groups = {m: _values(rows, study.segment, "dice", 100) for m, rows in study.scores.items()}
     if worth_plotting(groups):

@@ -12,7 +12,7 @@ from ACSegLib.files import save_segmentation
 from ACSegLib.files.registry import collect_notes
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Geometry, Segmentation
+from ACSegLib.volume import Geometry, Segment, Segmentation
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
 
@@ -53,6 +53,30 @@ def test_several_segments_of_one_pair_have_a_mean_dice(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "Segment_1: Dice 0.667" in said
     assert f"mean of 2 segments: Dice {(2 / 3 + 1) / 2:.3f}" in said
+
+
+def test_a_segment_that_neither_side_has_is_told_instead_of_a_perfect_score(tmp_path, capsys):
+    labels = np.zeros((3, 4, 20, 20), np.uint8)
+    labels[:, :, :10, :10] = 1
+    labels[2, :, 15:] = 2  # the bead is in the third volume alone
+    shifted = np.roll(labels, 5, -1)  # Dice 1/2 of cells, 1 of beads
+    segments = [Segment("cell", 1), Segment("bead", 2)]
+    for side, arrays in (("result", shifted), ("truth", labels)):
+        (tmp_path / side).mkdir()
+        for n, array in enumerate(arrays):
+            save_segmentation(Segmentation((array,), segments, NM), tmp_path / side / f"{n}.nii.gz")
+    pair = [str(tmp_path / side / "0.nii.gz") for side in ("result", "truth")]
+    assert main(["compare", *pair, "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "  bead: neither side has this segment\n" in said
+    assert "mean of" not in said  # of the cell alone
+    folders = [str(tmp_path / side) for side in ("result", "truth")]
+    assert main(["compare", *folders, "-o", str(tmp_path / "a.csv"), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "bead (n = 3): Dice 1 +- 0 (2 of 3 count as 1: neither side has the segment)" in said
+    assert said.count("neither side") == 1
+    found = [row["status"] for row in read_table(tmp_path / "a.csv") if row["segment"] == "bead"]
+    assert found == ["absent from both", "absent from both", "both"]
 
 
 @pytest.mark.parametrize(

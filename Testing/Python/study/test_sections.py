@@ -141,6 +141,14 @@ def test_methods_are_paired_by_cell():
         agreement.methods_in_pairs(study(scores=scores), {})
 
 
+def test_cells_that_neither_side_has_are_told_beside_their_score():
+    rows = [score("a", 1.0) | {"status": "absent from both"}, score("b", 0.8) | {"status": "both"}]
+    section = agreement.agreement(study(scores={"otsu": rows}), {})
+    told = [text for text in section.texts if "neither side" in text]
+    assert len(told) == 1
+    assert told[0].startswith("otsu: in 1 of 2 volumes, neither side has cell")
+
+
 def test_kinds_of_labels_are_paired_by_subset_and_cell():
     rng = np.random.default_rng(3)
     rows, dice = [], {}
