@@ -1,4 +1,4 @@
-"""Validation on whole volumes: Dice of each segment, over the voxels whose label is known."""
+"""Validation on whole volumes or blocks: Dice of each segment, over the voxels whose label is known."""
 
 from __future__ import annotations
 
@@ -26,14 +26,31 @@ MAX_TILE_ON_CPU = 2_500_000
 
 @dataclass
 class Scores:
-    """Dice by case and segment, shape (cases, segments); NaN where neither truth nor result has the segment."""
+    """Overlap of results with the truth.
 
-    dice: np.ndarray
+    Parameters
+    ----------
+    counts : ndarray of float, shape (cases, segments, 3)
+        Voxels that both share, those of the result, those of the truth.
+    """
+
+    counts: np.ndarray
+
+    @property
+    def dice(self) -> np.ndarray:
+        """Dice by case and segment, shape (cases, segments); NaN where neither truth nor result has the segment."""
+        return _dice(self.counts)
 
     @property
     def by_segment(self) -> np.ndarray:
-        """Mean over the cases, shape (segments,)."""
-        return _mean_over(self.dice, 0)
+        """Dice of all cases taken together, shape (segments,); NaN for a segment that the truth of none has.
+
+        A mean over the cases would fall by a whole share for one false voxel in a case without the segment, as blocks
+        often are. nnU-Net pools what it validates in this way too, to choose its weights
+        (``nnUNetTrainer.on_validation_epoch_end``), and so does the calibration (`ACSegLib.network.train.offsets`).
+        """
+        pooled = self.counts.sum(axis=0)
+        return np.where(pooled[:, 2] > 0, _dice(pooled), np.nan)
 
     @property
     def mean(self) -> float:
@@ -144,10 +161,7 @@ def validate(
                 result = result[(slice(None), *case.scored)]
             counts[n] = overlap_counts(result, case.target, segments, spec.overlapping)
             counts[n][~case.known] = 0
-    counts = summed(counts, fabric)
-    shared, found, true = counts[..., 0], counts[..., 1], counts[..., 2]
-    with np.errstate(invalid="ignore"):
-        return Scores(2 * shared / (found + true))
+    return Scores(summed(counts, fabric))
 
 
 def summed(counts: np.ndarray, fabric: Any) -> np.ndarray:
@@ -160,9 +174,8 @@ def summed(counts: np.ndarray, fabric: Any) -> np.ndarray:
     return fabric.all_reduce(shared, reduce_op="sum").cpu().numpy().astype(counts.dtype)
 
 
-def _mean_over(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean without NaN; NaN where nothing is left, without numpy's warning."""
-    valid = np.isfinite(values)
-    count = valid.sum(axis)
-    total = np.where(valid, values, 0).sum(axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+def _dice(counts: np.ndarray) -> np.ndarray:
+    """Dice of counts as in `Scores`, shape (..., 3); NaN where they are 0."""
+    shared, found, true = np.moveaxis(counts, -1, 0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(2 * shared / (found + true))

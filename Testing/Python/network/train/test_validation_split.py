@@ -123,10 +123,19 @@ def test_nothing_is_spared_of_volumes_that_are_too_small_or_empty():
         assert "nothing was validated" in split.note
 
 
+def test_a_false_voxel_in_a_block_without_the_segment_costs_one_voxel_not_a_block():
+    """The second block has no bead, and a voxel of one is found there; no block has a nucleus."""
+    cell, bead, nucleus = [[90, 100, 100]] * 2, [[45, 50, 50], [0, 1, 0]], [[0, 0, 0], [0, 1, 0]]
+    scores = Scores(np.array([cell, bead, nucleus], float).swapaxes(0, 1))
+    np.testing.assert_allclose(scores.by_segment, [0.9, 2 * 45 / 101, np.nan])
+    assert scores.mean == pytest.approx((0.9 + 90 / 101) / 2)
+    np.testing.assert_allclose(scores.dice, [[0.9, 0.9, np.nan], [0.9, 0, 0]])  # as each block alone is scored
+
+
 def with_scores(monkeypatch, dice, cases):
     """Let the validations give these Dice in turn."""
-    scores = iter(dice)
-    monkeypatch.setattr(trainer, "validate", lambda *_: Scores(np.full((cases, 2), next(scores))))
+    counts = (np.broadcast_to(np.array([value, 1.0, 1.0]), (cases, 2, 3)) for value in dice)
+    monkeypatch.setattr(trainer, "validate", lambda *_: Scores(next(counts)))
 
 
 def trained_with(monkeypatch, dice, **options):
