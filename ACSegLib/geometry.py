@@ -23,6 +23,13 @@ _SYMBOLS: Mapping[str, str] = {"um": "µm", "angstrom": "Å"}
 #: Voxel sizes that no image has lie outside of these bounds, in mm; lengths, areas and volumes would overflow.
 MIN_VOXEL_MM, MAX_VOXEL_MM = 1e-18, 1e9
 
+#: Voxels by which two grids may lie apart, and still hold the same voxels: half of the half voxel by which programs
+#: differ that place a volume by the centre or by the corner of its first voxel. Up to `ROUNDING` is what headers round.
+MAX_SHIFT = 0.25
+ROUNDING = 0.01
+#: Voxels a side over which grids are compared at least, so that voxel sizes may differ by 0.1 % at most.
+_MIN_COMPARED = 250
+
 Vector = tuple[float, ...]
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -124,20 +131,32 @@ class Geometry:
         spacing = tuple(v * scale for v in self.spacing)
         return replace(self, spacing=spacing, origin=tuple(v * scale for v in self.origin), unit=unit)
 
-    def matches(self, other: Geometry, tolerance: float = 1e-3) -> bool:
-        """Whether two grids (of one shape) are the same to within `tolerance` of a voxel.
+    def matches(self, other: Geometry, shape: Sequence[int] = ()) -> bool:
+        """Whether two grids of one shape (k, j, i) are the same: nowhere more than `MAX_SHIFT` voxels apart.
 
         Equal numbers match whatever their units are: many programs store the numbers of an image in nm and state mm,
         or no unit. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other.
         """
-        if Geometry() in (self, other) or self._close_to(other, tolerance):
-            return True
-        return "px" not in (self.unit, other.unit) and self._close_to(other.in_unit(self.unit), tolerance)
+        return Geometry() in (self, other) or self.shift_of(other, compared(shape)) <= MAX_SHIFT
 
-    def _close_to(self, other: Geometry, tolerance: float) -> bool:
-        step = min(self.spacing)
-        return bool(
-            np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0)
-            and np.allclose(self.direction, other.direction, atol=tolerance)
-            and np.allclose(self.origin, other.origin, rtol=1e-6, atol=tolerance * step)
-        )
+    def shift_of(self, other: Geometry, shape: Sequence[int]) -> float:
+        """How far the corners of two grids of one shape (k, j, i) lie apart, in voxels along an axis of this one.
+
+        The smaller of two readings: by plain numbers, and as lengths where both units are known.
+        """
+        readings = [other]
+        if other.unit != self.unit and "px" not in (self.unit, other.unit):
+            readings.append(other.in_unit(self.unit))
+        maps = [np.linalg.solve(self.ijk_to_lps, reading.ijk_to_lps) - np.eye(4) for reading in readings]
+        return min(largest_shift(m[2::-1, 2::-1], m[2::-1, 3], shape) for m in maps)
+
+
+def compared(shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape over which grids of a shape (k, j, i) are compared, which may be unknown: ()."""
+    return tuple(max(n, _MIN_COMPARED) for n in shape or (1, 1, 1))
+
+
+def largest_shift(matrix: np.ndarray, offset: np.ndarray, shape: Sequence[int]) -> float:
+    """Largest component of ``matrix @ index + offset`` (3 x 3, 3) over the voxels of a grid of a shape (k, j, i)."""
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape))).reshape(3, -1)
+    return float(np.abs(matrix @ corners + offset[:, None]).max())

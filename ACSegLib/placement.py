@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.geometry import size_text
+from ACSegLib.geometry import ROUNDING, size_text
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 from ACSegLib.wording import counted, listed
 
@@ -29,7 +29,7 @@ _TRUST = {"px": 0, "mm": 1}
 
 def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
     """Whether two lie voxel on voxel."""
-    return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry)
+    return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry, other.shape)
 
 
 def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False) -> Segmentation:
@@ -63,7 +63,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
 
     segmentation = _on_their_slices(segmentation, onto)
     if same_grid(segmentation, onto):
-        return segmentation
+        return _exactly_on(segmentation, onto)
     if not any(map(np.any, segmentation.layers)):  # Slicer saves a single voxel where nothing is drawn
         layers = tuple(np.zeros(onto.shape, layer.dtype) for layer in segmentation.layers)
         return replace(segmentation, layers=layers, geometry=onto.geometry)
@@ -75,7 +75,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
             "of the image, or use --resample if both begin at the same voxel."
         )
     geometry = onto.geometry if unplaced else _reading(segmentation, onto)
-    aligned = is_aligned(geometry, onto.geometry)
+    aligned = is_aligned(geometry, onto.geometry, onto.shape)
     if not resample and not aligned:
         require_same_grid(onto, segmentation)
     placed = resample_segmentation(replace(segmentation, geometry=geometry), onto.geometry, onto.shape)
@@ -95,6 +95,29 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     notes = list(_assumptions(segmentation, geometry, onto, lost))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
+
+
+def _exactly_on(segmentation: Segmentation, onto: Volume | Segmentation) -> Segmentation:
+    """Labels on one grid with another; exactly there, with a note, where their place differs by a part of a voxel."""
+    from ACSegLib.files.registry import tell
+
+    mine, theirs = segmentation.geometry, onto.geometry
+    if Geometry() in (mine, theirs) or (shift := mine.shift_of(theirs, onto.shape)) <= ROUNDING:
+        return segmentation
+    note = _note_on_shift(segmentation, onto, shift)
+    tell([note])
+    place = replace(theirs, unit=mine.unit)
+    if not mine.matches(place, onto.shape):
+        place = theirs.in_unit(mine.unit)
+    notes = [*segmentation.meta.get("notes", []), note]
+    return replace(segmentation, geometry=place, meta={**segmentation.meta, "notes": notes})
+
+
+def _note_on_shift(segmentation: Segmentation, onto: Volume | Segmentation, shift: float) -> str:
+    return (
+        f"{segmentation.name}: its position and voxel size put it up to {shift:.2g} voxels beside {onto.name}; it was "
+        "taken to lie on the same voxels."
+    )
 
 
 def _on_their_slices(segmentation: Segmentation, onto: Volume | Segmentation) -> Segmentation:
@@ -139,7 +162,7 @@ def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:
     from ACSegLib.resample import is_aligned
 
     unplaced = labels.geometry == Geometry()
-    return unplaced or same_grid(labels, onto) or is_aligned(_reading(labels, onto), onto.geometry)
+    return unplaced or same_grid(labels, onto) or is_aligned(_reading(labels, onto), onto.geometry, onto.shape)
 
 
 def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -> tuple[Segmentation, Volume]:
@@ -196,7 +219,7 @@ def with_room_for(reference: Segmentation, other: Segmentation) -> Segmentation:
     if "reference_offset" not in reference.meta or other.geometry == Geometry() or same_grid(other, reference):
         return reference
     geometry = _reading(other, reference)
-    if not is_aligned(geometry, reference.geometry):
+    if not is_aligned(geometry, reference.geometry, reference.shape):
         return reference
     matrix, offset = index_map(reference.geometry, geometry)
     corners = np.rint(np.array([[0, 0, 0], np.array(other.shape) - 1]) @ matrix.T + offset).astype(int)
@@ -247,9 +270,9 @@ def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
     if "px" in (lengths.unit, onto.geometry.unit):
         return lengths  # of an unknown unit, plain numbers are all there is
     inside = [_share_inside(place, segmentation.shape, onto) for place in (lengths, numbers)]
-    if is_aligned(lengths, onto.geometry) and inside[0] > 0:
+    if is_aligned(lengths, onto.geometry, onto.shape) and inside[0] > 0:
         return lengths
-    fits = is_aligned(numbers, onto.geometry) and inside[1] > 0
+    fits = is_aligned(numbers, onto.geometry, onto.shape) and inside[1] > 0
     return numbers if fits or (inside[0] == 0 < inside[1]) else lengths
 
 
@@ -269,7 +292,7 @@ def _assumptions(
     segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation, lost: int
 ) -> Iterator[str]:
     """Sentences on what was assumed of labels that did not simply lie on the grid."""
-    from ACSegLib.resample import index_map
+    from ACSegLib.resample import index_map, is_aligned, shift_beside
 
     matrix, offset = index_map(geometry, onto.geometry)
     unturned = np.allclose(matrix, np.eye(3), atol=1e-3)  # not so where axes are flipped or exchanged
@@ -291,6 +314,9 @@ def _assumptions(
             f"{segmentation.name}: has the shape of {onto.name} but lies elsewhere; its labels were moved by {steps} "
             "voxels along i, j, k."
         )
+    beside = shift_beside(geometry, onto.geometry, onto.shape)
+    if beside > ROUNDING and is_aligned(geometry, onto.geometry, onto.shape):
+        yield _note_on_shift(segmentation, onto, beside)
     ends = _cut_ends(segmentation, geometry, onto) if not lost else []
     if ends:
         yield (
@@ -308,7 +334,7 @@ def _cut_ends(segmentation: Segmentation, geometry: Geometry, onto: Volume | Seg
     """
     from ACSegLib.resample import index_map, is_aligned
 
-    if any(map(any, _cropped_ends(segmentation))) or not is_aligned(geometry, onto.geometry):
+    if any(map(any, _cropped_ends(segmentation))) or not is_aligned(geometry, onto.geometry, onto.shape):
         return []
     matrix, offset = index_map(onto.geometry, geometry)
     ends = []
@@ -334,7 +360,7 @@ def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation
     if Geometry() in (mine, theirs):
         known = theirs if mine == Geometry() else mine
         return replace(segmentation, geometry=known), replace(other, geometry=known)
-    if "px" not in (mine.unit, theirs.unit) and mine.in_unit(theirs.unit).matches(theirs):
+    if "px" not in (mine.unit, theirs.unit) and mine.in_unit(theirs.unit).matches(theirs, other.shape):
         return segmentation, other
     unit = max(theirs.unit, mine.unit, key=lambda name: _TRUST.get(name, 2))
     return (

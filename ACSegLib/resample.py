@@ -1,20 +1,20 @@
 """Volumes and segmentations on another grid.
 
-Grids that lie on each other to within a thousandth of a voxel (the same grid, a cropped one, one with axes flipped
-or exchanged) are copied exactly; nothing is interpolated there.
+Grids that lie on each other to within a fraction of a voxel (the same grid, a cropped one, one with axes flipped or
+exchanged; see `ACSegLib.geometry.MAX_SHIFT`) are copied exactly; nothing is interpolated there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ACSegLib.geometry import MAX_SHIFT, compared, largest_shift
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
-_TOLERANCE = 1e-3
 _SLAB_VOXELS = 1 << 22
 
 
@@ -33,22 +33,25 @@ def index_map(source: Geometry, onto: Geometry) -> tuple[np.ndarray, np.ndarray]
     return both[2::-1, 2::-1], both[2::-1, 3]
 
 
-def is_aligned(source: Geometry, onto: Geometry) -> bool:
+def is_aligned(source: Geometry, onto: Geometry, shape: Sequence[int] = ()) -> bool:
     """Whether the voxels of two grids lie on each other, up to a crop and to flipped or exchanged axes.
 
-    So does a segmentation that Slicer has cropped lie on its image.
+    So does a segmentation that Slicer has cropped lie on its image. `shape` (k, j, i) is that of `onto`.
     """
+    return _whole(*index_map(source, onto), shape) is not None
+
+
+def shift_beside(source: Geometry, onto: Geometry, shape: Sequence[int]) -> float:
+    """How far the voxels of aligned grids lie beside each other at most, in voxels; `shape` as in `is_aligned`."""
     matrix, offset = index_map(source, onto)
-    return _whole(matrix, offset) is not None
+    return largest_shift(matrix - np.rint(matrix), offset - np.rint(offset), shape)
 
 
-def _whole(matrix: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Round a map to whole indices if it is a signed permutation with a whole offset, else None."""
+def _whole(matrix: np.ndarray, offset: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Round a map to whole indices, for a grid of a shape; None unless it is a signed permutation with whole offset."""
     rounded = np.rint(matrix)
     permutation = np.all(np.abs(rounded).sum(axis=0) == 1) and np.all(np.abs(rounded).sum(axis=1) == 1)
-    if not permutation or np.abs(matrix - rounded).max() > _TOLERANCE:
-        return None
-    if np.abs(offset - np.rint(offset)).max() > _TOLERANCE:
+    if not permutation or largest_shift(matrix - rounded, offset - np.rint(offset), compared(shape)) > MAX_SHIFT:
         return None
     return rounded.astype(int), np.rint(offset).astype(int)
 
@@ -57,7 +60,7 @@ def _map_of(
     content: Volume | Segmentation, onto: Geometry, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `index_map`; voxel by voxel where nothing is known of a grid of the same shape."""
-    if content.shape == tuple(shape) and content.geometry.matches(onto):
+    if content.shape == tuple(shape) and content.geometry.matches(onto, shape):
         return np.eye(3), np.zeros(3)
     return index_map(content.geometry, onto)
 
@@ -121,7 +124,7 @@ def _nearest(array: np.ndarray, matrix: np.ndarray, offset: np.ndarray, shape: t
     """Take the nearest values, slab by slab; nothing beyond half a voxel outside the source is made up."""
     from scipy.ndimage import affine_transform
 
-    whole = _whole(matrix, offset)
+    whole = _whole(matrix, offset, shape)
     if whole is not None:
         return _copied(array, *whole, shape)
     source: Any = array.astype(np.float32) if array.dtype == np.float16 else array

@@ -491,7 +491,7 @@ def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation)
             f"image {volume.name!r} has {size_text(volume.shape)} voxels but labels {segmentation.name!r} have "
             f"{size_text(segmentation.shape)}; use --resample to resample the labels to the grid of the image."
         )
-    if not volume.geometry.matches(segmentation.geometry):
+    if not volume.geometry.matches(segmentation.geometry, volume.shape):
         raise InputError(
             f"image {volume.name!r} and labels {segmentation.name!r} have the same shape but different positions "
             f"(image {volume.geometry}, labels {segmentation.geometry}); check which of the two headers is right. If "

@@ -227,7 +227,7 @@ def require_same_place(result: Segmentation, truth: Segmentation) -> None:
             f"result {result.name!r} has {size_text(result.shape)} voxels but reference {truth.name!r} has "
             f"{size_text(truth.shape)}; use --resample to resample the result to the grid of the reference."
         )
-    if not result.geometry.matches(truth.geometry):
+    if not result.geometry.matches(truth.geometry, truth.shape):
         raise InputError(
             f"result {result.name!r} and reference {truth.name!r} have the same shape but different positions "
             f"(result {result.geometry}, reference {truth.geometry}); use --resample to resample the result to the "

@@ -91,8 +91,8 @@ def _allowed_by_intensity(editor_node: Any, volume_node: Any) -> np.ndarray:
     low, high = editor_node.GetSourceVolumeIntensityMaskRange()
     array = grid.image_array(source.GetImageData())
     theirs, ours = grid.of_volume(source), grid.of_volume(volume_node)
-    same = theirs.shape == ours.shape and np.allclose(theirs.matrix, ours.matrix)
-    if not same or source.GetParentTransformNode() is not volume_node.GetParentTransformNode():
+    shift = grid.whole_voxel_shift(theirs, ours) if theirs.shape == ours.shape else None
+    if shift is None or shift.any() or source.GetParentTransformNode() is not volume_node.GetParentTransformNode():
         raise InputError(
             f"Masking by intensity uses the volume {source.GetName()!r}, which has another grid than "
             f"{volume_node.GetName()!r}; choose {volume_node.GetName()!r} as source volume of Segment Editor."

@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.units import unit_name
+from ACSegLib.geometry import MAX_SHIFT, largest_shift
 from ACSegLib.volume import UNITS_IN_MM, Geometry
 
 #: Attribute of a volume node that says in which unit its spacing and origin are.
@@ -264,13 +265,11 @@ def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]
 def whole_voxel_shift(inner: Grid, outer: Grid) -> np.ndarray | None:
     """Tell at which array index (i, j, k) of `outer` that of `inner` begins; None if their voxels do not coincide.
 
-    A tenth of a voxel over the whole of `inner` is allowed: nearest-neighbour resampling gives the same.
+    `MAX_SHIFT` over the whole of `inner` is allowed: nearest-neighbour resampling gives the same.
     """
-    between = np.linalg.inv(outer.matrix) @ inner.matrix
-    ends = np.reshape(inner.extent, (3, 2))
-    corners = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
-    moved = between[:3, :3] @ corners + between[:3, 3:]
-    shift = np.rint(moved[:, :1] - corners[:, :1])
-    if np.abs(moved - corners - shift).max() >= 0.1:
+    between = np.linalg.inv(outer.matrix) @ inner.matrix - np.eye(4)
+    begin = between[:3, :3] @ np.asarray(inner.start) + between[:3, 3]
+    shift = np.rint(begin)
+    if largest_shift(between[:3, :3], begin - shift, inner.shape[::-1]) > MAX_SHIFT:
         return None
-    return shift[:, 0].astype(int) + np.asarray(inner.start) - np.asarray(outer.start)
+    return shift.astype(int) + np.asarray(inner.start) - np.asarray(outer.start)

@@ -166,7 +166,7 @@ def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, edit
         image = volume_node.GetImageData()
         here = grid.image_array(image).shape if image is not None else None
         place = grid.geometry_from_matrix(grid.volume_matrix(volume_node), grid.length_unit(volume_node))
-        if here != segmentation.shape or not place.matches(segmentation.geometry):
+        if here != segmentation.shape or not place.matches(segmentation.geometry, here):
             raise InputError(
                 f"the labels of {segmentation.name!r} are not on the grid of volume {volume_node.GetName()!r}; "
                 "resample them first (ACSegLib.resample)."

@@ -14,6 +14,7 @@ import tifffile
 from ACSegLib.commands.main import main
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.files.tables import read_table
 from ACSegLib.placement import (
     in_one_unit,
@@ -275,6 +276,28 @@ def test_labels_of_the_same_shape_that_lie_elsewhere_are_told():
     with pytest.warns(UserWarning, match=r"moved by \+1, \+0, -2 voxels along i, j, k"):
         placed = place_labels(moved, whole)
     assert np.array_equal(placed.labels, np.roll(whole.labels, (-2, 0, 1), (0, 1, 2)))
+
+
+@pytest.mark.parametrize(("part", "told"), [(0.009, False), (0.02, True), (0.24, True), (0.26, None)])
+@pytest.mark.parametrize("start", [(0, 0, 0), (3, 2, 1)])
+@pytest.mark.parametrize("unit", ["nm", "um", "mm"])
+def test_labels_beside_their_image_by_a_part_of_a_voxel_are_laid_on_it_with_a_note(part, told, start, unit):
+    """Headers round; programs that place a volume by a corner differ by half a voxel."""
+    whole = box()
+    i, j, k = start
+    place = NM.cropped((i + part, j, k))
+    place = replace(place, unit="mm") if unit == "mm" else place.in_unit(unit)
+    beside = Segmentation((whole.labels[k:, j:, i:],), whole.segments, place, "beside")
+    with collect_notes() as notes:
+        if told is None:
+            with pytest.raises(InputError, match=r"different positions|voxels .*--resample"):
+                place_labels(beside, whole)
+            return
+        placed = place_labels(beside, whole)
+    np.testing.assert_array_equal(placed.labels, whole.labels)
+    assert [f"up to {part:g} voxels beside" in note for note in notes if "voxels beside" in note] == [True] * told
+    agreed, _ = in_one_unit(placed, whole)
+    assert agreed.geometry.in_unit("nm").shift_of(NM, whole.shape) < (1e-6 if told else 0.01)
 
 
 def test_labels_that_lose_a_slice_are_refused():

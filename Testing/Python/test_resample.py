@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from ACSegLib.resample import is_aligned, resample_segmentation, resample_volume
+from ACSegLib.resample import is_aligned, resample_segmentation, resample_volume, shift_beside
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 ROTATION = tuple(np.ravel([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]))
@@ -57,6 +57,16 @@ def test_a_cropped_grid_is_copied_and_padded():
     np.testing.assert_array_equal(again.array, crop.array)
     far = resample_volume(crop, full.geometry.cropped((100, 0, 0)), full.shape)
     assert not far.array.any()
+
+
+def test_a_grid_beside_another_by_a_part_of_a_voxel_is_copied():
+    full = Volume(np.random.default_rng(1).random((7, 8, 9)), Geometry((2, 3, 4), (5, 6, 7), ROTATION, "nm"))
+    crop = Volume(full.array[2:5, 1:6, 3:8], full.geometry.cropped((3.1, 0.8, 2)))
+    assert is_aligned(crop.geometry, full.geometry, full.shape)
+    assert shift_beside(crop.geometry, full.geometry, full.shape) == pytest.approx(0.2)
+    back = resample_volume(crop, full.geometry, full.shape).array
+    np.testing.assert_array_equal(back[2:5, 1:6, 3:8], crop.array)
+    assert not is_aligned(full.geometry.cropped((3.3, 1, 2)), full.geometry, full.shape)
 
 
 def test_flipped_and_exchanged_axes_are_copied_exactly():

@@ -82,11 +82,16 @@ def test_impossible_geometries_are_refused(values, word):
         Geometry(**values)
 
 
-def test_grids_match_to_a_thousandth_of_a_voxel():
+def test_grids_match_to_a_quarter_of_a_voxel_at_every_corner():
     one = Geometry((60, 60, 60), (1e5, 0, 0), unit="nm")
     assert one.matches(Geometry((0.06,) * 3, (100, 0, 0), unit="um"))
     assert one.matches(Geometry((60, 60, 60), (1e5 + 0.05, 0, 0), unit="nm"))
-    assert not one.matches(Geometry((60, 60, 60), (1e5 + 6, 0, 0), unit="nm"))
+    assert one.matches(Geometry((60, 60, 60), (1e5 + 14, 0, 0), unit="nm"))
+    assert not one.matches(Geometry((60, 60, 60), (1e5 + 16, 0, 0), unit="nm"))
+    longer = Geometry((60, 60, 60.03), (1e5, 0, 0), unit="nm")  # at voxel 499 this is a quarter of a voxel too far
+    assert one.matches(longer, (490, 20, 20))
+    assert not one.matches(longer, (510, 20, 20))
+    assert one.shift_of(longer, (101, 20, 20)) == pytest.approx(0.05)
     assert not one.matches(Geometry((60, 60, 61), (1e5, 0, 0), unit="nm"))
     assert not one.matches(Geometry((60, 60, 60), (1e5, 0, 0), TURNED, "nm"))
 

@@ -494,6 +494,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its beads read {1} % of the median of all volumes; check what is labelled bead there."),
         _("{0}: its place fits {1} by its plain numbers, not in {2}; {3} is assumed."),
         _(
+            "{0}: its position and voxel size put it up to {1} voxels beside {2}; it was taken to lie on the same "
+            "voxels."
+        ),
+        _(
             "{0}: no segment with voxels has {1} in its name, so there are no beads to scale by; give --bead-name, "
             "or leave out --bead-reference."
         ),

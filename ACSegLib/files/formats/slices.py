@@ -96,7 +96,7 @@ def read(path: Path, request: Request) -> Content:
     array, _ = arrange(array, "zyx", path)
     geometry, told = _geometry(files[0])
     last, _ = _geometry(files[-1])
-    if not geometry.matches(last):
+    if not geometry.matches(last, array.shape):
         told.append(f"{files[0].name} and {files[-1].name} state different voxel sizes; that of the first is used.")
     return Content((array,), geometry, meta=meta, notes=[*notes, *told])
 
