@@ -96,6 +96,7 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
             self.addObserver(slicer.mrmlScene, event, self.onSceneReady)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self.onBatchDone)
         self.initializeParameterNode()
 
     def _logButton(self):
@@ -140,6 +141,11 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.panels["Label"].enter()
+
+    def onBatchDone(self, caller, event):
+        """Many nodes were added or removed: the editor has taken up what its selectors show."""
+        if self.parent.isEntered:
+            self.panels["Label"].showChosen()
 
     def initializeParameterNode(self):
         """Bind the panels to the scene's parameter node, and choose the first nodes where none are chosen."""

@@ -18,6 +18,10 @@ from ACSegPanels.views import alignViews, shownVolumes, showVolume
 
 EDITOR_TAG = "ACSegEditor"
 
+#: Hidden selectors of the embedded editor. Without "None" they choose the first node that is added, whatever the panel
+#: shows, and log an error where the editor has no parameter node.
+_SELECTORS = ("SegmentationNodeComboBox", "SourceVolumeNodeComboBox")
+
 #: Segments of the workflow's start: name, colour (sRGB, 0 to 1).
 STARTING_SEGMENTS = (("cytoplasm", (0.50, 0.68, 0.50)), ("bead", (0.95, 0.84, 0.57)))
 
@@ -38,6 +42,9 @@ class LabelPanel(Panel):
         self._observer = SegmentationObserver(self.counter.request)
         self._shortcuts = Shortcuts({NEXT_SLICE: self.guide.goToNext, FILL: self._onFillKey})
         self._entered, self._expanded, self._chosen = False, True, False
+        for name in _SELECTORS:
+            if (selector := getattr(self.ui, name, None)) is not None:
+                selector.noneEnabled = True
         factory = slicer.qSlicerSegmentEditorEffectFactory.instance()
         self.connect(factory, "effectRegistered(QString)", self._onEffectRegistered)
         self._shown: tuple[Any, Any] = (None, None)
@@ -69,6 +76,10 @@ class LabelPanel(Panel):
         self._shortcuts.install()
         self._entered = True
         self._updateCounting()
+        self.showChosen()
+
+    def showChosen(self) -> None:
+        """Give the chosen nodes to the editor, also where they are those that were given to it last."""
         self._shown = (None, None)
         self.update()
 
@@ -113,7 +124,7 @@ class LabelPanel(Panel):
         if volume is not None and self._mayShow(volume):
             showVolume(volume)  # before the editor does so, which does not fit it into the views
         self.editor.setSegmentationNode(segmentation)
-        if volume is not None:
+        if volume is not None and segmentation is not None:  # without a segmentation, an error is logged
             self.editor.setSourceVolumeNode(volume)
 
     def _mayShow(self, volume: Any) -> bool:

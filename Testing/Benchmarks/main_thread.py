@@ -90,7 +90,6 @@ def open_effect(shape: tuple[int, int, int], worker):
     desk.segmentation = add_segmentation(desk.volume, tuple(masks), "cell")
     desk.node.SetAndObserveSourceVolumeNode(desk.volume)
     desk.node.SetAndObserveSegmentationNode(desk.segmentation)
-    desk.host._update_inputs()
     for name, mask in masks.items():
         draw(desk.host, name, on_slices(mask, range(EVERY // 2, shape[0], EVERY)))
     return desk, masks
@@ -144,7 +143,7 @@ def _steps(desk, masks: dict[str, np.ndarray], shape: tuple[int, int, int]) -> l
     watch.step("Update with surfaces", panel.fillButton.click, idle)
     watch.step("hide 3D", panel.show3DButton.click)
     watch.step("Apply", panel.applyButton.click)
-    watch.step("undo (Slicer's own)", desk.editor.activeEffect().undo)
+    watch.step("undo (Slicer's own)", desk.editor.undo)
     return watch.rows
 
 

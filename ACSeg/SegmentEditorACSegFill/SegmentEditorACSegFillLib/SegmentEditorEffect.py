@@ -162,6 +162,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def layoutChanged(self):
         """Nothing of this effect depends on the layout."""
 
+    def interactionNodeModified(self, interactionNode):
+        """Stay chosen while a box is placed, or brightness is set, with the mouse, which this effect does not use."""
+
     def updateGUIFromMRML(self):
         """Show the state of the scene and of the fill."""
         if self.panel is None or self.scriptedEffect.parameterSetNode() is None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from workbench import add_segmentation, add_volume, draw, pump, segment_array
 
+#: Name of the effect, which is never translated.
+EFFECT = "ACSeg random walk fill"
+
 SHAPE = (30, 24, 26)
 
 
@@ -19,12 +22,24 @@ def on_slices(mask, numbers):
     return kept
 
 
+def effect_on(node):
+    """The effect at work in an editor of its own on a segment editor node."""
+    import slicer
+
+    editor = slicer.qMRMLSegmentEditorWidget()
+    editor.setMRMLScene(node.GetScene())
+    editor.setMRMLSegmentEditorNode(node)
+    editor.setActiveEffectByName(EFFECT)
+    effect = editor.activeEffect()
+    effect.editor = editor  # it lives as long as its effect
+    return effect
+
+
 class Desk:
     """A volume, a segmentation and the effect at work on them."""
 
     def __init__(self, scene):
         import SegmentEditorACSegFill as module
-        import slicer
         from SegmentEditorACSegFill import SegmentEditorACSegFill
         from standin.scripted import ModuleParent
 
@@ -34,10 +49,8 @@ class Desk:
         self.node = scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
         self.node.SetAndObserveSegmentationNode(self.segmentation)
         self.node.SetAndObserveSourceVolumeNode(self.volume)
-        self.editor = slicer.qMRMLSegmentEditorWidget()
-        self.editor.setMRMLSegmentEditorNode(self.node)
-        self.editor.setActiveEffectByName("ACSeg random walk fill")
-        self.host = self.editor.activeEffect()
+        self.host = effect_on(self.node)
+        self.editor = self.host.editor
         self.effect = self.host.self()
         self.panel = self.effect.panel
 

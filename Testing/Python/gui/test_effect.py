@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from desk import SHAPE, ball
+from desk import SHAPE, ball, effect_on
 from workbench import draw, pump, save_and_reload, segment_array
 
 from ACSegLib.errors import InputError
@@ -32,9 +32,9 @@ def test_draw_preview_edit_refill_apply_undo(desk, fake):
     assert np.array_equal(desk.array()[12], ball()[12])
     assert desk.array()[11].any()
     applied = desk.array()
-    desk.host.undo()
+    desk.editor.undo()
     assert np.array_equal(desk.array(), before)
-    desk.host.redo()
+    desk.editor.redo()
     assert np.array_equal(desk.array(), applied)
 
 
@@ -243,12 +243,14 @@ def test_uncertainty_overlay(desk):
 
 def test_overlays_of_two_editors_leave_no_volume_that_is_gone(desk, scene):
     from ACSegPanels.views import UncertaintyOverlay
-    from standin.effecthost import Host
 
     from ACSegLib.scene import volume_from_node
 
     place, shown = volume_from_node(desk.volume).geometry, np.zeros(ball().shape, np.uint8)
-    hosts = [Host(desk.host.name, scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")) for _ in range(2)]
+    nodes = [scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode") for _ in range(2)]
+    for node in nodes:
+        node.SetAndObserveSegmentationNode(desk.segmentation)
+    hosts = [effect_on(node) for node in nodes]
     first, second = (UncertaintyOverlay(host) for host in hosts)
     first.show(shown, desk.volume, place)
     second.show(shown, desk.volume, place)
@@ -280,14 +282,12 @@ def test_the_overlay_has_the_colour_of_no_segment(desk):
 def test_preview_and_overlay_of_a_saved_scene_go_when_they_are_cancelled(desk, scene, tmp_path):
     """The effect of the application that reads the scene has made neither of them."""
     import slicer
-    from standin.effecthost import Host
 
     desk.draw()
     desk.fill()
     desk.panel.uncertaintyBox.checked = True
     save_and_reload(scene, tmp_path / "scene.mrb")
-    host = Host(desk.host.name, slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode"))
-    host.activate()
+    host = effect_on(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode"))
     host.self().panel.cancelButton.click()
     volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert [node.GetName() for node in volumes] == ["tomogram"]

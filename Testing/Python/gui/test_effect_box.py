@@ -142,3 +142,9 @@ def test_a_box_beside_the_volume_is_refused_in_a_sentence(desk, scene):
     desk.panel.fillButton.click()
     assert "holds no voxel of volume" in desk.effect.message
     assert not desk.effect.session.running
+
+
+def test_the_effect_stays_chosen_while_a_box_is_placed_with_the_mouse(desk, scene):
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    assert desk.editor.activeEffect() is desk.host

@@ -62,7 +62,7 @@ def test_a_slice_drawn_right_is_previewed_applied_and_taken_back(desk):
     assert np.array_equal(desk.array(), drawn), "a preview changes nothing"
     desk.panel.applyButton.click()
     assert np.array_equal(desk.array(), preview)
-    desk.host.undo()
+    desk.editor.undo()
     assert np.array_equal(desk.array(), drawn)
 
 
@@ -155,7 +155,7 @@ def test_after_undo_the_correction_can_be_made_again(desk):
     desk.fill()
     first = desk.previewed()
     desk.panel.applyButton.click()
-    desk.host.undo()
+    desk.editor.undo()
     desk.count()
     desk.fill()
     assert "Took k = 15 as drawn right" in desk.effect.message
@@ -280,6 +280,7 @@ def test_drawn_slices_of_a_fill_that_was_saved_stay(desk, tmp_path):
     drawn = filled(desk)
     desk.segmentation = saved_and_loaded(desk.segmentation, tmp_path / "filled.seg.nrrd")
     desk.node.SetAndObserveSegmentationNode(desk.segmentation)
+    desk.node.SetAndObserveSourceVolumeNode(desk.volume)  # the file names none
     reopened(desk)
     draw(desk.host, "cytoplasm", on_slices(TRUTH, [12]))
     desk.fill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from desk import SHAPE, ball, on_slices
+from desk import SHAPE, ball, effect_on, on_slices
 from workbench import add_segmentation, add_volume, draw, pump, segment_array
 
 
@@ -202,16 +202,13 @@ def test_a_file_read_into_the_segmentation_is_an_edit(desk):
 
 def test_a_second_editor_leaves_the_opacity_of_the_first_alone(desk, scene):
     """The module and Segment Editor may each show a preview."""
-    from standin.effecthost import Host
-
     desk.draw()
     desk.fill()
     node = scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
     other = add_segmentation(desk.volume, name="second")
     node.SetAndObserveSegmentationNode(other)
     node.SetAndObserveSourceVolumeNode(desk.volume)
-    host = Host(desk.host.name, node)
-    host.activate()
+    host = effect_on(node)
     effect = host.self()
     draw(host, "cytoplasm", on_slices(ball(), (9, 15, 21)))
     effect.panel.fillButton.click()

@@ -30,7 +30,6 @@ def desk(scene, phantom):
     desk.segmentation = add_segmentation(desk.volume, ("cytoplasm", "bead"), "cell")
     desk.node.SetAndObserveSourceVolumeNode(desk.volume)
     desk.node.SetAndObserveSegmentationNode(desk.segmentation)
-    desk.host._update_inputs()
     for name in ("cytoplasm", "bead"):
         draw(desk.host, name, drawn.mask(name))
     desk.numbers = numbers
@@ -82,7 +81,7 @@ def test_from_drawing_to_undo(desk, phantom):
     edited = labels(desk)
     desk.panel.applyButton.click()
     assert desk.array().sum() > 2 * (edited == 1).sum()
-    desk.host.undo()
+    desk.editor.undo()
     assert np.array_equal(labels(desk), edited)
 
 

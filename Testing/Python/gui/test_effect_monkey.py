@@ -155,7 +155,6 @@ class Person:
 
     def choose_segmentation(self) -> None:
         self.desk.node.SetAndObserveSegmentationNode(self.choice(self.segmentations))
-        self.desk.host._update_inputs()
         self.desk.effect.updateGUIFromMRML()
 
     def remove_preview(self) -> None:
@@ -173,10 +172,10 @@ class Person:
             draw(self.desk.host, self.choice(self.ids), ball(radius=5))
 
     def undo(self) -> None:
-        self.desk.host._logic.Undo()
+        self.desk.editor.undo()
 
     def redo(self) -> None:
-        self.desk.host._logic.Redo()
+        self.desk.editor.redo()
 
     def delete(self) -> None:
         if len(self.ids) > 1 and self.chance() < 0.3:

@@ -82,7 +82,7 @@ def test_cells_found_in_the_image_are_previewed_applied_and_taken_back(desk):
     assert names(desk.segmentation) == ["cytoplasm 1", "bead", "cytoplasm 2"]
     assert np.array_equal(desk.array(), one)
     assert np.array_equal(desk.array("cytoplasm_cell_2"), two)
-    desk.host.undo()
+    desk.editor.undo()
     assert names(desk.segmentation) == ["cytoplasm", "bead"]
     assert np.array_equal(desk.array(), before)
 
@@ -151,7 +151,7 @@ def test_after_a_split_a_cell_can_be_corrected_and_undo_is_followed(desk):
     assert desk.panel.fillButton.text == "Correct"
     desk.fill()
     assert "Nothing was changed yet" in desk.effect.message
-    desk.host.undo()
+    desk.editor.undo()
     desk.count()
     desk.fill()
     assert "Nothing was changed yet" in desk.effect.message, "not the split is the correction"

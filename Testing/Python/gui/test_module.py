@@ -136,7 +136,17 @@ def test_scene_close_and_after(module):
     again = add_volume(np.zeros((4, 5, 6), np.uint8))
     module.enter()
     assert module.parameters.sourceVolume is again
+    module.panels["Label"].ui.startButton.click()
     assert module.panels["Label"].editor.sourceVolumeNode() is again
+
+
+def test_the_editor_has_no_segmentation_that_the_panel_does_not_show(module):
+    """Its hidden selector would take the first one that comes, which may be the result of a prediction."""
+    volume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.parameters.sourceVolume = volume
+    add_segmentation(volume, name="predicted")
+    assert module.parameters.segmentation is None
+    assert module.panels["Label"].editor.segmentationNode() is None
 
 
 def test_a_widget_that_does_not_exist_is_refused(module):
@@ -222,8 +232,11 @@ def register_effect():
 
 def test_an_effect_that_is_registered_later_is_in_the_embedded_editor(module):
     """With ACSeg as start-up module, effects come after the editor was made."""
+    from standin.effecthost import REGISTERED
+
     editor = module.panels["Label"].editor
     editor._effects.clear()
+    REGISTERED.clear()
     register_effect()
     assert "ACSeg random walk fill" in editor.availableEffectNames()
 
@@ -240,7 +253,6 @@ def test_a_fill_goes_on_when_the_module_is_left_and_is_there_when_it_is_shown_ag
     editor = module.panels["Label"].editor
     editor.setActiveEffectByName("ACSeg random walk fill")
     host = editor.activeEffect()
-    host._update_inputs()
     draw(host, "cytoplasm", on_slices(ball(), (9, 15, 21)))
     fake.gate.clear()
     host.self().panel.fillButton.click()
@@ -308,7 +320,7 @@ ACSeg.registerSampleData()
 ACSegStatistics.registerPlugin()
 seconds = time.process_time() - start
 top = {{name: name.partition(".")[0] for name in set(sys.modules) - before}}
-slicers = {{"slicer", "SegmentStatistics", "SegmentStatisticsPlugins"}}  # where they run on its own files
+slicers = {{"slicer", "SampleData", "SegmentStatistics", "SegmentStatisticsPlugins"}}  # where they run on its own files
 added = [name for name in top if top[name] not in sys.stdlib_module_names and top[name] not in slicers]
 packages = {{top[name] for name in added}}
 print(round(seconds, 3), len(added), *sorted(packages))

@@ -6,7 +6,8 @@ names of widgets, properties and signals that do not exist, nodes of the wrong c
 MRML or Qt from another thread. A pass here is not a pass in Slicer: there are no views and no C++ widgets.
 
 `ACSEG_SLICER_SOURCE`, a folder holding Slicer's own ``Base/Python/slicer``, makes the tests run on Slicer's
-``ScriptedLoadableModule`` and ``parameterNodeWrapper`` instead of the stand-in's.
+``ScriptedLoadableModule``, ``parameterNodeWrapper``, ``i18n``, ``SampleData`` and the base class of effects instead of
+the stand-in's.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ def install():
         return slicer.app
     from standin import application, ctkmodule, effecthost, qtmodule, scripted
 
+    upstream = os.environ.get("ACSEG_SLICER_SOURCE")
     sys.modules["qt"] = qtmodule.build()
     sys.modules["ctk"] = ctkmodule.build()
     application.install()
-    scripted.install(os.environ.get("ACSEG_SLICER_SOURCE"))
-    effecthost.install()
+    scripted.install(upstream)
+    effecthost.install(upstream)
     for folder in ("ACSeg", "ACSeg/SegmentEditorACSegFill"):
         path = str(ROOT / folder)
         if path not in sys.path:

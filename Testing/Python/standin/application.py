@@ -31,6 +31,9 @@ class Application(QtCore.QObject):
     slicerHome = QtCore.Property(str, lambda self: self._temporary)
     cachePath = QtCore.Property(str, lambda self: self._temporary)
 
+    def translate(self, context, text):
+        return _translated(text)
+
     def processEvents(self):
         QtWidgets.QApplication.processEvents()
 

@@ -1,4 +1,4 @@
-"""Hosts a scripted Segment Editor effect over the real vtkSlicerSegmentEditorLogic."""
+"""Hosts scripted Segment Editor effects as Slicer's C++ classes do, over the real vtkSlicerSegmentEditorLogic."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from pathlib import Path
 
 from PySide6 import QtCore, QtWidgets
 
-_registered: dict[str, Host] = {}
+#: The registered effects by their names; each editor has copies of them.
+REGISTERED: dict[str, ScriptedEffect] = {}
 
 
-def registered() -> list[str]:
-    """Names of the registered effects."""
-    return list(_registered)
-
-
-def install() -> None:
-    """Register the modules from which effects import their base and their adaptor."""
+def install(upstream: str | None = None) -> None:
+    """Register the modules from which effects import their base and their adaptor; `upstream` as in `standin`."""
     import slicer
 
-    package = types.ModuleType("SegmentEditorEffects")
-    package.AbstractScriptedSegmentEditorEffect = AbstractScriptedSegmentEditorEffect
-    sys.modules["SegmentEditorEffects"] = package
     adaptor = types.ModuleType("qSlicerSegmentationsEditorEffectsPythonQt")
     adaptor.qSlicerSegmentEditorScriptedEffect = ScriptedEffect
     sys.modules[adaptor.__name__] = adaptor
@@ -34,6 +27,21 @@ def install() -> None:
         ModificationModeAdd=modes.ModificationModeAdd,
         ModificationModeRemove=modes.ModificationModeRemove,
     )
+    package = types.ModuleType("SegmentEditorEffects")
+    package.AbstractScriptedSegmentEditorEffect = _own_base(upstream) or AbstractScriptedSegmentEditorEffect
+    sys.modules["SegmentEditorEffects"] = package
+
+
+def _own_base(upstream: str | None) -> type | None:
+    """Slicer's own base class of scripted effects, where its sources are there."""
+    if not upstream:
+        return None
+    effects = "Modules/Loadable/Segmentations/EditorEffects/Python/SegmentEditorEffects"
+    name = "AbstractScriptedSegmentEditorEffect"
+    spec = importlib.util.spec_from_file_location(name, Path(upstream).parents[2] / effects / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)
 
 
 class EffectFactory(QtCore.QObject):
@@ -47,6 +55,14 @@ class EffectFactory(QtCore.QObject):
         cls._one = cls._one or cls()
         return cls._one
 
+    def registerEffect(self, effect):
+        """Take an effect; one of the name of another is refused."""
+        if effect.name in REGISTERED:
+            return False
+        REGISTERED[effect.name] = effect
+        self.effectRegistered.emit(effect.name)
+        return True
+
 
 class AbstractScriptedSegmentEditorEffect:
     """Base of scripted effects, as far as C++ and the effects use it."""
@@ -55,22 +71,28 @@ class AbstractScriptedSegmentEditorEffect:
         self.scriptedEffect = scriptedEffect
 
     def register(self):
-        _registered[self.scriptedEffect.name] = self.scriptedEffect
-        EffectFactory.instance().effectRegistered.emit(self.scriptedEffect.name)
+        import slicer
+
+        slicer.qSlicerSegmentEditorEffectFactory.instance().registerEffect(self.scriptedEffect)
 
     def cleanup(self):
         pass
 
 
 class ScriptedEffect:
-    """The adaptor qSlicerSegmentEditorScriptedEffect; `Host` makes one that is bound to an editor node."""
+    """The adaptor qSlicerSegmentEditorScriptedEffect: what C++ calls in Python, and what Python calls in C++.
+
+    An editor makes it, builds its frame, and gives it a node later; `activate` shows its frame.
+    """
 
     def __init__(self, parent=None):
         self.name = self.title = ""
         self.perSegment = self.requireSegments = True
-        self.showEffectCursorInSliceView = self.showEffectCursorInThreeDView = False
-        self._node = self._logic = self._effect = None
+        self.showEffectCursorInSliceView, self.showEffectCursorInThreeDView = True, False
+        self._node = self._logic = self._effect = self._editor = None
         self._active = False
+        self._frame = QtWidgets.QFrame()
+        self._form = QtWidgets.QFormLayout(self._frame)
 
     def setPythonSource(self, path):
         """Load the effect as Slicer does: the folder's name is the module, the file's base name the class."""
@@ -81,63 +103,64 @@ class ScriptedEffect:
             module = importlib.util.module_from_spec(spec)
             sys.modules[folder] = module
             spec.loader.exec_module(module)
-        self._source = path
         self._effect = getattr(module, name)(self)
 
     def self(self):
         return self._effect
 
+    # -- called by the editor
+    def clone(self):
+        return self._effect.clone()
 
-class Host(ScriptedEffect):
-    """A registered effect at work on a segment editor node."""
+    def install(self, editor, logic):
+        """Belong to an editor: what an effect asks for goes through the editor's logic."""
+        self._editor, self._logic = editor, logic
 
-    def __init__(self, name, node):
-        import slicer
-
-        super().__init__()
-        if name not in _registered:
-            raise ValueError(f"no effect {name!r} is registered; there are {sorted(_registered)}")
-        self._frame = QtWidgets.QFrame()
-        self._form = QtWidgets.QFormLayout(self._frame)
+    def setParameterSetNode(self, node):
         self._node = node
-        self._logic = slicer.vtkSlicerSegmentEditorLogic()
-        self._logic.SetMRMLScene(slicer.mrmlScene)
-        self._history = slicer.vtkSegmentationHistory()
-        self._logic.SetSegmentationHistory(self._history)
-        self._logic.SetSegmentEditorNode(node)
-        self._update_inputs()
-        self.setPythonSource(_registered[name]._source)
+
+    def setMRMLDefaults(self):
         self._effect.setMRMLDefaults()
-        node.AddObserver(node.EffectParameterModified, lambda caller, event: self._effect.updateGUIFromMRML())
+
+    def setupOptionsFrame(self):
         self._effect.setupOptionsFrame()
 
-    def _update_inputs(self):
-        if self._node is not None:
-            self._history.SetSegmentation(
-                self._node.GetSegmentationNode().GetSegmentation() if self._node.GetSegmentationNode() else None
-            )
-
-    # -- life cycle, called by the editor widget
     def activate(self):
+        self._frame.setVisible(True)
         self._active = True
-        self._node.SetActiveEffectName(self.name)
-        self._effect.updateGUIFromMRML()
+        self.updateGUIFromMRML()
         self._effect.activate()
 
     def deactivate(self):
+        self._frame.setVisible(False)
         self._active = False
         self._effect.deactivate()
 
     def active(self):
         return self._active
 
-    def undo(self):
-        self._logic.Undo()
+    def updateGUIFromMRML(self, *_ignored):
+        """Only an active effect is told; one that is activated is told then."""
+        if self._active:
+            self._effect.updateGUIFromMRML()
 
-    def redo(self):
-        self._logic.Redo()
+    def sourceVolumeNodeChanged(self):
+        self._effect.sourceVolumeNodeChanged()
 
-    # -- host interface of the effect
+    def interactionNodeModified(self, node):
+        """An effect that does not say otherwise is left where the mouse places markups, or changes the window."""
+        if hasattr(self._effect, "interactionNodeModified"):
+            self._effect.interactionNodeModified(node)
+        elif node.GetCurrentInteractionMode() != node.ViewTransform:
+            self.selectEffect("")
+
+    def cleanup(self):
+        self._effect.cleanup()
+
+    # -- called by the effect
+    def selectEffect(self, name):
+        self._editor.setActiveEffectByName(name)
+
     def parameterSetNode(self):
         return self._node
 
@@ -145,12 +168,19 @@ class Host(ScriptedEffect):
         return self._frame
 
     def addOptionsWidget(self, item):
-        self._form.addRow(item)
+        self._form.addRow(self._adopted(item))
 
     def addLabeledOptionsWidget(self, label, item):
         heading = QtWidgets.QLabel(label)
-        self._form.addRow(heading, item)
+        self._form.addRow(heading, self._adopted(item))
         return heading
+
+    def _adopted(self, item):
+        if isinstance(item, QtWidgets.QWidget):
+            item.setParent(self._frame)
+            policy = QtWidgets.QSizePolicy.Policy
+            item.setSizePolicy(policy.Preferred, policy.MinimumExpanding)
+        return item
 
     def _key(self, name):
         return f"{self.name}.{name}"
@@ -159,7 +189,7 @@ class Host(ScriptedEffect):
         return self.commonParameterDefined(self._key(name))
 
     def commonParameterDefined(self, name):
-        return bool(self._node.GetAttribute(name))  # an empty text is as good as none, in Slicer as well
+        return self._node is not None and bool(self._node.GetAttribute(name))  # an empty text is as good as none
 
     def parameter(self, name):
         for key in (self._key(name), name):
@@ -187,7 +217,7 @@ class Host(ScriptedEffect):
     def _text(value):
         if not isinstance(value, (str, int, float)):
             raise TypeError(f"effect parameters are text or numbers, not {value!r}")
-        return str(int(value)) if isinstance(value, bool) else str(value)
+        return f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
 
     def _store(self, key, value):
         text, old = self._text(value), self._node.GetAttribute(key)
@@ -197,15 +227,17 @@ class Host(ScriptedEffect):
         self._node.SetDisableModifiedEvent(1)
         self._node.SetAttribute(key, text)
         self._node.SetDisableModifiedEvent(was)
-        self._node.InvokeEvent(self._node.EffectParameterModified)
+        self._node.InvokeCustomModifiedEvent(self._node.EffectParameterModified)
 
     def nodeReference(self, name):
+        if self._node is None:
+            return None
         return self._node.GetNodeReference(self._key(name)) or self._node.GetNodeReference(name)
 
     def setCommonNodeReference(self, name, node):
         if node is not self._node.GetNodeReference(name):
             self._node.SetNodeReferenceID(name, node.GetID() if node else None)
-            self._node.InvokeEvent(self._node.EffectParameterModified)
+            self._node.InvokeCustomModifiedEvent(self._node.EffectParameterModified)
 
     def setNodeReference(self, name, node):
         self.setCommonNodeReference(self._key(name), node)
@@ -223,9 +255,7 @@ class Host(ScriptedEffect):
         self._logic.SaveStateForUndo()
 
     def scene(self):
-        import slicer
-
-        return slicer.mrmlScene
+        return self._node.GetScene() if self._node is not None else None
 
 
 def label_image(mask, volume):

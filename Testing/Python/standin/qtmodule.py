@@ -105,6 +105,8 @@ def _set(self, name: str, value) -> None:
             raise TypeError(f"{kind.__name__}.{name} cannot be set to {value!r}")
     elif hasattr(getattr(kind, name, None), "__set__"):
         getattr(kind, name).__set__(self, value)
+    elif isinstance(value, QtCore.SignalInstance):
+        self.__dict__[name] = value  # PySide6 keeps a signal that is asked for as an attribute
     elif isinstance(value, QtCore.QObject) and value.objectName == name:
         self.__dict__[name] = value  # PySide6's loader names the children so
     elif _is_plain(kind) and not name.startswith("_"):

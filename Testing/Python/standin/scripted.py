@@ -13,14 +13,16 @@ def install(upstream: str | None) -> None:
     """Register the modules; with `upstream` (a folder with Slicer's Python files) use Slicer's own bases."""
     import slicer
 
-    sys.modules["SampleData"] = _module("SampleData", SampleDataLogic=SampleDataLogic)
     slicer.packaging = sys.modules["slicer.packaging"] = _module(
         "slicer.packaging", pip_check=pip_check, pip_ensure=pip_ensure
     )
     if upstream:
         slicer.__path__.append(upstream)
+        sys.path.append(str(Path(upstream).parents[2] / "Modules" / "Scripted" / "SampleData"))
+        del sys.modules["slicer.i18n"], slicer.i18n
         _name_unused_widgets()
         return
+    sys.modules["SampleData"] = _module("SampleData", SampleDataLogic=SampleDataLogic)
     from standin import parameternode
 
     names = {n: globals()[n] for n in _BASES}
