@@ -13,9 +13,12 @@ from workbench import add_segmentation, add_volume, save_and_reload
 
 
 def buttons(module, panel):
+    """Those of a panel, without those of the editor in it."""
     from PySide6.QtWidgets import QPushButton
 
-    return module.panels[panel].widget.findChildren(QPushButton)
+    editor = module.panels["Label"].editor
+    found = module.panels[panel].widget.findChildren(QPushButton)
+    return [button for button in found if not editor.isAncestorOf(button)]
 
 
 def test_every_button_says_what_it_does_or_why_not(module):
