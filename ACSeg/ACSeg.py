@@ -98,6 +98,8 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
             self.addObserver(slicer.mrmlScene, event, self.onSceneReady)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self.onBatchDone)
         self.initializeParameterNode()
+        if self.parent.isEntered:  # the module was reloaded: it is not entered again
+            self.enter()
 
     def _logButton(self):
         """A button that opens what the worker process wrote to its log."""

@@ -117,6 +117,18 @@ def test_after_a_reload_the_old_editor_does_nothing(module):
     assert editor.mrmlSegmentEditorNode() is None
 
 
+def test_after_a_reload_the_new_editor_works(module):
+    from standin.scripted import reload_module
+
+    module.parameters.sourceVolume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.panels["Label"].ui.startButton.click()
+    fresh = reload_module(module)
+    node = fresh.panels["Label"].editor.mrmlSegmentEditorNode()
+    assert node is not None
+    assert node.GetSegmentationNode() is fresh.parameters.segmentation
+    fresh.cleanup()
+
+
 def test_a_label_map_is_not_taken_for_the_tomogram(module):
     import slicer
 

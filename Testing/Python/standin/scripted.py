@@ -140,18 +140,27 @@ class ModuleParent:
         self.hidden, self.icon = False, None
 
 
+def reload_module(widget):
+    """As `slicer.util.reloadScriptedModule`: another widget in the place of this one, which is not entered anew."""
+    parent = widget.parent
+    widget.cleanup()
+    while parent.layout().count():
+        parent.layout().takeAt(0)
+    parent.make(type(widget))
+    return parent.self()
+
+
 def open_module(widget_class):
     """Make a module's widget as Slicer does: in a panel of its own, set up, then entered."""
     import qt
     import slicer
 
-    parent = slicer.qMRMLWidget()
+    parent = slicer.qSlicerScriptedLoadableModuleWidget()
     qt.QVBoxLayout(parent)
     parent.setMRMLScene(slicer.mrmlScene)
-    widget = widget_class(parent)
-    widget.setup()
-    widget.enter()
-    return widget
+    parent.make(widget_class)
+    parent.enter()
+    return parent.self()
 
 
 class SampleDataSource:

@@ -28,8 +28,6 @@ class qMRMLWidget(QWidget):
         super().__init__(parent)
         self._scene = None
 
-    isEntered = True
-
     def setMRMLScene(self, scene):
         if scene is not None and not scene.IsA("vtkMRMLScene"):
             raise TypeError(f"setMRMLScene needs a scene, not {scene!r}")
@@ -213,10 +211,39 @@ def _heading(node, name):
     return (node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
 
 
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
+    """A module's panel: knows whether it is shown, and tells the widget in Python, which it makes."""
+
+    isEntered = stored(bool, False)
+
+    def make(self, widget_class):
+        self._python = widget_class(self)
+        for name in ("enter", "exit"):
+            self._tell_of(name)
+        self._python.setup()
+
+    def _tell_of(self, name):
+        """Whoever enters or leaves the module does so through this panel."""
+        python = getattr(self._python, name)
+
+        def call():
+            self.isEntered = name == "enter"
+            python()
+
+        setattr(self._python, name, call)
+
+    def enter(self):
+        self._python.enter()
+
+    def self(self):
+        return self._python
+
+
 WIDGETS = {
     cls.__name__: cls
     for cls in (
         qMRMLWidget,
+        qSlicerScriptedLoadableModuleWidget,
         qMRMLNodeComboBox,
         qMRMLSegmentEditorWidget,
         qMRMLSegmentationShow3DButton,
