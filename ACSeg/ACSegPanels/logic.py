@@ -432,6 +432,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         Returns
         -------
         vtkMRMLTableNode, or Task with `onDone`
+            Of more than 50 segments, and of split cells, another table node "NAME contacts" has a row for each pair
+            that touches.
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
         from ACSegLib.scene.placing import placement_notes, scaling_notes, spacing_notes
@@ -464,6 +466,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             node = writeTable([{"volume_name": volumeName, **row} for row in reply.message["rows"]], tableNode, name)
             titleColumns(node)
             tell_source(node, segmentationNode)
+            if contacts := reply.message["contacts"]:
+                pairs = [{"volume_name": volumeName, **row} for row in contacts]
+                titleColumns(writeTable(pairs, None, f"{segmentationNode.GetName()} contacts"))
             return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)

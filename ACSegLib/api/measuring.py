@@ -90,7 +90,9 @@ def measure(
     Returns
     -------
     Table
-        One row per segment and per cell. ``table["volume"]`` is an array, ``table[0]`` a row.
+        One row per segment and per cell. ``table["volume"]`` is an array, ``table[0]`` a row. ``table.contacts`` has
+        a row for each pair that touches: "segment", "other", "contact_area". With up to 50 other segments, the rows
+        have a column "contact: NAME" for each as well; with more, "contact: other segments" and "touches".
 
     Raises
     ------
@@ -106,6 +108,7 @@ def measure(
     array([8.])
     """
     from ACSegLib.files.registry import tell
+    from ACSegLib.measure.contact_table import split_contacts
     from ACSegLib.measure.table_checks import notes_on_lac, notes_on_missing_values
     from ACSegLib.placement import in_one_unit, with_image
     from ACSegLib.special_segments import structures
@@ -143,9 +146,10 @@ def measure(
         connectivity=connectivity,
     )
     rows = run(request, progress=progress)
+    rows, pairs = split_contacts(rows)
     named = [{"volume_name": (volume or segmentation).name, **row} for row in rows]
     tell([*notes_on_lac(named), *notes_on_missing_values(named)])
-    return Table(rows)
+    return Table(rows, pairs)
 
 
 def compare(

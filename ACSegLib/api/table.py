@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -33,6 +33,15 @@ class Table(list[Row]):
     >>> table[0]["segment"]
     'cell'
     """
+
+    def __init__(self, rows: Iterable[Row] = (), contacts: Sequence[Row] = ()) -> None:
+        super().__init__(rows)
+        self._contacts = contacts
+
+    @property
+    def contacts(self) -> Table:
+        """Of a measurement: a row for each pair of segments that touch, with the area; see `measure`."""
+        return Table(self._contacts)
 
     @property
     def columns(self) -> list[str]:

@@ -188,6 +188,7 @@ def run_table(
     summarise: Callable[[list[Row]], list[Row]],
     progress: Progress,
     keep: Callable[[Row], bool] = lambda row: True,
+    split: Callable[[list[Row]], tuple[list[Row], Mapping[str, list[Row]]]] = lambda rows: (rows, {}),
 ) -> TableResults:
     """Do `work` for each item and write the rows of all to the table ``options.output``, ``options.workers`` at a time.
 
@@ -201,6 +202,9 @@ def run_table(
         Makes the summary of all rows.
     keep : callable, optional
         Tells which rows come into the table.
+    split : callable, optional
+        Takes from the rows what belongs into tables of their own: name of each, and its rows. A table of the name
+        "contacts" lies beside the other one as NAME-contacts.csv, if it has rows.
 
     Returns
     -------
@@ -221,12 +225,23 @@ def run_table(
     if not rows and failures:
         raise InputError("; ".join(failures.values()))
     require_segments(options.segments, rows)
-    rows = [row for row in rows if keep(row)]
+    rows, beside = split([row for row in rows if keep(row)])
+    outputs = {name: _beside(options.output, name) for name, more in beside.items() if more}
+    for name, path in outputs.items():
+        write_table(beside[name], path)
     write_table(rows, options.output)
     if not failures:
         forget(journal)
     done = sum(not o.error for o in outcomes)
-    return table_results(rows, failures, done, summarise(rows), options.output)
+    results = table_results(rows, failures, done, summarise(rows), options.output)
+    results.outputs |= outputs
+    return results
+
+
+def _beside(output: str, name: str) -> str:
+    """Where another table lies beside one: cells-contacts.csv beside cells.csv."""
+    path = Path(output)
+    return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
 def require_segments(wanted: Sequence[str], rows: Sequence[Row]) -> None:

@@ -125,6 +125,7 @@ class Results(TableResults):
 def run(options: Options, progress: Progress) -> Results:
     """Measure each input and write the table."""
     check_opening(options)
+    from ACSegLib.measure.contact_table import split_contacts
     from ACSegLib.measure.table_checks import summarise_cells, warnings_on
 
     items, missing = _items(options)
@@ -135,7 +136,13 @@ def run(options: Options, progress: Progress) -> Results:
         warnings.extend(warnings_on(rows, options.unit, min_volume=smallest, exclude_border=options.exclude_border))
         return summarise_cells(rows)
 
-    table = run_table(items, missing, measure_item, options, summarise, progress)
+    def split(rows: list[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
+        if not any("contacts" in row for row in rows):  # the columns of the rows have all of them
+            return rows, {}
+        rows, pairs = split_contacts(rows)
+        return rows, {"contacts": pairs}
+
+    table = run_table(items, missing, measure_item, options, summarise, progress, split=split)
     return Results(**vars(table), warnings=warnings)
 
 
@@ -144,6 +151,8 @@ def describe(results: Results) -> str:
     from ACSegLib.study.numbers import plain, with_interval
 
     lines = [f"{counted(results.volumes, 'volumes')}, {counted(results.rows, 'rows')} -> {results.outputs['table']}"]
+    if contacts := results.outputs.get("contacts"):
+        lines.append(f"  pairs that touch -> {contacts}")
     for row in results.summary[:LISTED]:
         unit = row["unit"]
         cubic, ends = f" {unit}3", row.get("ends")

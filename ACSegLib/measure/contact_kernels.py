@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
+from numba.typed import Dict
 
 from ACSegLib.compiled import compiled
 
@@ -59,3 +61,54 @@ def _columns_near(mask: np.ndarray, k: int, j: int, close: np.ndarray) -> bool:
             for i in range(columns):
                 close[i] |= mask[a, b, i]
     return bool(close.any())
+
+
+@compiled()
+def pairs(
+    labels: np.ndarray, offsets: np.ndarray, areas: np.ndarray, first: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels that meet, in planes `first` to `last`, and the area over which they do.
+
+    Parameters
+    ----------
+    labels : ndarray of uint32, shape (k, j, i)
+    offsets : ndarray of int64, shape (n, 3)
+        From a voxel (k, j, i) to those that it meets, each line in one direction.
+    areas : ndarray of float64, shape (n,)
+        Area that a change of label along each offset stands for.
+
+    Returns
+    -------
+    one, other : ndarray of int64, (m,)
+        Each pair once or twice: also in the other order.
+    areas : ndarray of float64, (m,)
+    """
+    planes, rows, columns = labels.shape
+    found = Dict.empty(types.uint64, types.float64)
+    latest, total = np.uint64(0), 0.0  # neighbouring voxels mostly meet the same pair
+    for k in range(first, last):
+        for j in range(rows):
+            for i in range(columns):
+                here = labels[k, j, i]
+                if here == 0:
+                    continue
+                for n in range(len(offsets)):
+                    a, b, c = k + offsets[n, 0], j + offsets[n, 1], i + offsets[n, 2]
+                    if not (0 <= a < planes and 0 <= b < rows and 0 <= c < columns):
+                        continue
+                    there = labels[a, b, c]
+                    if there == 0 or there == here:
+                        continue
+                    pair = (np.uint64(here) << np.uint64(32)) | np.uint64(there)
+                    if pair != latest:
+                        if total > 0:
+                            found[latest] = found.get(latest, 0.0) + total
+                        latest, total = pair, 0.0
+                    total += areas[n]
+    if total > 0:
+        found[latest] = found.get(latest, 0.0) + total
+    one, other = np.empty(len(found), np.int64), np.empty(len(found), np.int64)
+    met = np.empty(len(found), np.float64)
+    for n, (pair, area) in enumerate(found.items()):
+        one[n], other[n], met[n] = pair >> np.uint64(32), pair & np.uint64(0xFFFFFFFF), area
+    return one, other, met

@@ -86,3 +86,66 @@ def _touching(
     values, inverse = np.unique(np.concatenate([v for v, _ in found]), return_inverse=True)
     totals = np.bincount(inverse, weights=np.concatenate([a for _, a in found]), minlength=len(values))
     return {int(v): float(a) for v, a in zip(values, totals, strict=True) if a > 0}
+
+
+def neighbour_areas(
+    labels: np.ndarray, spacing: Sequence[float], check: Callable[[], None] = lambda: None
+) -> dict[int, dict[int, float]]:
+    """Areas over which labels of one array touch one another: `contact_areas` of all, in one pass.
+
+    Parameters
+    ----------
+    labels : ndarray of unsigned int of up to 32 bits, shape (k, j, i)
+    spacing : sequence of float
+        Voxel size along (i, j, k).
+    check : callable, optional
+        Called often; may raise `Cancelled`.
+
+    Returns
+    -------
+    dict of int to dict of int to float
+        Label to the labels that it touches, each with the area in the square of the unit.
+
+    Raises
+    ------
+    InputError
+        If the voxels are too uneven for their surface to be measured.
+    """
+    return meeting_labels(labels, line_weights(sampling(spacing)), check)
+
+
+def meeting_labels(
+    labels: np.ndarray, lines: Sequence[tuple[Sequence[int], float]], check: Callable[[], None] = lambda: None
+) -> dict[int, dict[int, float]]:
+    """Labels that lie at the ends of lines, and the sum of the weights of these lines.
+
+    Parameters
+    ----------
+    labels : ndarray of unsigned int of up to 32 bits, shape (k, j, i)
+    lines : sequence of (offset, weight)
+        Offsets (k, j, i), each in one direction.
+    check : callable, optional
+        Called often; may raise `Cancelled`.
+
+    Returns
+    -------
+    dict of int to dict of int to float
+        Label to the other labels that it meets, each with the weight.
+    """
+    from ACSegLib.measure import contact_kernels as kernels
+
+    offsets, weights = np.array([offset for offset, _ in lines]), np.array([float(weight) for _, weight in lines])
+    reach = int(np.abs(offsets[:, 0]).max())
+
+    def look(part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        start = max(part.start - reach, 0)
+        planes = labels[start : part.stop + reach].astype(np.uint32)  # one type, so that the loop is compiled once
+        return kernels.pairs(planes, offsets, weights, part.start - start, part.stop - start)
+
+    found: dict[int, dict[int, float]] = {}
+    for pairs in in_threads(look, chunks_of(labels), check):
+        for one, other, weight in zip(*(values.tolist() for values in pairs), strict=True):
+            for a, b in ((one, other), (other, one)):
+                met = found.setdefault(a, {})
+                met[b] = met.get(b, 0.0) + weight
+    return found

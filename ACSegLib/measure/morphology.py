@@ -6,7 +6,7 @@ Lengths are in the geometry's unit, areas and volumes in its square and cube; "u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.contacts import contact_areas
+from ACSegLib.measure.contact_table import contact_columns
+from ACSegLib.measure.contacts import contact_areas, neighbour_areas
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.regions import Box, SegmentBoxes, touches_border, within
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
@@ -178,7 +179,8 @@ def measure_segmentation(
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
         "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
         that the largest has), the values of `shape_measures`, "thin_radius", those of `ThinStructures` and of
-        `intensity_measures`, and "contact: NAME" per other segment. Of segments with numbered `cells`, cells have
+        `intensity_measures`, and the contacts as `ACSegLib.measure.contact_table.contact_columns` lays them out: a
+        column for each other segment, if these are few. Of segments with numbered `cells`, cells have
         "contact: other cells" and "touches", the names of what they touch. Plain Python values.
     """
     progress = progress or Progress()
@@ -189,13 +191,40 @@ def measure_segmentation(
     chosen = segmentation.chosen(segments or ())
     segmentation = segmentation.with_distinct_names()
     boxes = SegmentBoxes(segmentation)
+    neighbours = _Neighbours.of(segmentation, settings, progress.check)
     rows: list[Row] = []
     for segment, part in progress.each(chosen, lambda segment: f"measuring {segment.name}"):
         numbers = (cells or {}).get(segment.id)
-        context = _Context(segmentation, segment, volume, settings, factor, part.check, numbers)
+        context = _Context(segmentation, segment, volume, settings, factor, part.check, neighbours, numbers)
         rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")
-    return rows
+    names = list(neighbours.names.values()) if neighbours is not None else []
+    return [contact_columns(row, names) for row in rows]
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    """What all segments need to know of one another.
+
+    Attributes
+    ----------
+    names : dict
+        Layer and value of each segment -> its name.
+    areas : sequence of dict
+        Of each layer: `neighbour_areas`, or None where contacts may bridge a gap.
+    """
+
+    names: dict[tuple[int, int], str]
+    areas: Sequence[Mapping[int, Mapping[int, float]] | None]
+
+    @classmethod
+    def of(cls, labels: Segmentation, settings: MorphologySettings, check: Callable[[], None]) -> _Neighbours | None:
+        """None where contacts are not measured."""
+        if not settings.contacts:
+            return None
+        spacing = labels.geometry.spacing
+        areas = [None if settings.contact_gap else neighbour_areas(layer, spacing, check) for layer in labels.layers]
+        return cls({(segment.layer, segment.value): segment.name for segment in labels.segments}, areas)
 
 
 def _check_sizes(settings: MorphologySettings) -> None:
@@ -212,6 +241,7 @@ def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) ->
     if box is None:
         return [context.row(np.zeros((1, 1, 1), bool), None, 0)]
     mask = boxes.mask(segment, box)
+    context = replace(context, voxels=int(np.count_nonzero(mask)))
     if not settings.cells and not settings.exclude_border:
         return [context.row(mask, box, 0)]
     cells: Components | NumberedCells
@@ -236,7 +266,7 @@ def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) ->
             rows.append(row)
             if isinstance(cells, NumberedCells) and settings.contacts:
                 others = {cells.values[other]: rank for rank, other in enumerate(kept, start=1) if other != n}
-                row.update(context.touched_cells(cells.mask(n), places[n], others, row))
+                row["cell_contacts"] = context.touched_cells(cells.mask(n), places[n], others)
     components = {"pieces": len(kept), "largest_piece": _share(cells.sizes[kept])}
     if len(kept) == 1 and rows:  # the segment is its one cell
         return [{**rows[0], "kind": "segment", "cell": 0, **components}, *rows]
@@ -261,7 +291,9 @@ class _Context:
     settings: MorphologySettings
     factor: float
     check: Callable[[], None]
+    neighbours: _Neighbours | None
     numbers: np.ndarray | None = None
+    voxels: int = 0
 
     def row(self, mask: np.ndarray, box: Box | None, cell: int, parts: Sequence[Row] | None = None) -> Row:
         """Measure a mask of the shape of `box` (None: it is empty); `parts` are its cells' rows, if all have one."""
@@ -276,8 +308,8 @@ class _Context:
         row.update(self._position(mask, box))
         if settings.thin_structures:
             row.update(self._thin_structures(mask, parts, int(row["voxels"])))
-        if settings.contacts:
-            row.update(self._contacts(mask, box))
+        if self.neighbours is not None:
+            row["contacts"] = self._contacts(mask, box, int(row["voxels"]), self.neighbours)
         if self.volume is not None:
             image = self.volume.array[box] if box is not None else np.empty(mask.shape, self.volume.array.dtype)
             row.update(intensity_measures(image, mask, self.factor))
@@ -302,30 +334,31 @@ class _Context:
         centre = self.segmentation.geometry.ijk_to_lps @ np.array([*index, 1.0])
         return {name: float(v) for name, v in zip(names, centre, strict=False)}
 
-    def _contacts(self, mask: np.ndarray, box: Box | None) -> Row:
-        others = [s for s in self.segmentation.segments if s.id != self.segment.id]
-        row: Row = {f"contact: {s.name}": 0.0 for s in others}
-        if box is None or not others:
-            return row
-        padded, wide = self._with_surroundings(mask, box)
+    def _contacts(self, mask: np.ndarray, box: Box | None, voxels: int, neighbours: _Neighbours) -> dict[str, float]:
+        """Areas of contact with the other segments that the mask touches, by their names."""
+        found: dict[str, float] = {}
+        if box is None or len(neighbours.names) < 2:
+            return found
+        padded: np.ndarray | None = None
         for n, layer in enumerate(self.segmentation.layers):
             self.check()
-            areas = contact_areas(
-                padded,
-                layer[wide],
-                self.segmentation.geometry.spacing,
-                gap=self.settings.contact_gap,
-                check=self.check,
-            )
-            for other in others:
-                if other.layer == n:
-                    row[f"contact: {other.name}"] = areas.get(other.value, 0.0)
-        return row
+            known = neighbours.areas[n]
+            areas: Mapping[int, float]
+            if known is not None and n == self.segment.layer and voxels == self.voxels:
+                areas = known.get(self.segment.value, {})
+            else:
+                if padded is None:
+                    padded, wide = self._with_surroundings(mask, box)
+                spacing, gap = self.segmentation.geometry.spacing, self.settings.contact_gap
+                areas = contact_areas(padded, layer[wide], spacing, gap=gap, check=self.check)
+            named = {value: neighbours.names.get((n, value)) for value in sorted(areas)}
+            found |= {name: areas[value] for value, name in named.items() if name not in (None, self.segment.name)}
+        return found
 
-    def touched_cells(self, mask: np.ndarray, box: Box, others: Mapping[int, int], row: Row) -> Row:
-        """Area of contact with other cells of the segment, and the names of all that the cell touches.
+    def touched_cells(self, mask: np.ndarray, box: Box, others: Mapping[int, int]) -> dict[str, float]:
+        """Areas of contact with other cells of the segment, by their names.
 
-        `others` maps the number of each other cell to its number in the table; `row` has the contacts with segments.
+        `others` maps the number of each other cell to its number in the table.
         """
         assert self.numbers is not None
         self.check()
@@ -333,9 +366,7 @@ class _Context:
         around = self.numbers[wide].view(np.uint32)
         areas = contact_areas(padded, around, self.segmentation.geometry.spacing, gap=self.settings.contact_gap)
         touching = sorted((others[value], area) for value, area in areas.items() if value in others)
-        names = [f"{self.segment.name} {number}" for number, _ in touching]
-        names += [name.removeprefix("contact: ") for name, area in row.items() if name.startswith("contact: ") and area]
-        return {"contact: other cells": float(sum(area for _, area in touching)), "touches": ", ".join(names)}
+        return {f"{self.segment.name} {number}": area for number, area in touching}
 
     def _with_surroundings(self, mask: np.ndarray, box: Box) -> tuple[np.ndarray, Box]:
         """The mask in a box that is wider by the contact gap, and that box."""

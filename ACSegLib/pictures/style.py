@@ -60,18 +60,15 @@ def segment_colours(*segmentations: Segmentation) -> dict[str, tuple[float, floa
 
 def _touching(labels: Segmentation) -> dict[str, set[str]]:
     """Segment -> the segments of its layer that lie beside it, or one voxel away from it."""
+    from ACSegLib.measure.contacts import meeting_labels
+
+    lines = [(tuple(step * (axis == a) for a in range(3)), 1.0) for axis in range(3) for step in (1, 2)]
     found: dict[str, set[str]] = {}
     for number, layer in enumerate(labels.layers):
         names = {segment.value: segment.name for segment in labels.segments if segment.layer == number}
-        for axis in range(layer.ndim):
-            planes = np.moveaxis(layer, axis, 0)
-            for step in (1, 2):
-                first, second = planes[:-step], planes[step:]
-                border = (first != second) & (first != 0) & (second != 0)
-                for a, b in np.unique(np.stack([first[border], second[border]]), axis=1).T.tolist():
-                    if a in names and b in names:
-                        found.setdefault(names[a], set()).add(names[b])
-                        found.setdefault(names[b], set()).add(names[a])
+        for value, met in meeting_labels(layer, lines).items():
+            if value in names:
+                found.setdefault(names[value], set()).update(names[other] for other in met if other in names)
     return found
 
 

@@ -111,9 +111,13 @@ def count(call: Call) -> tuple[Message, Arrays]:
 
 
 def measure(call: Call) -> tuple[Message, Arrays]:
-    """Measure a segmentation: rows of the table, and notes on them, by the options of ``acseg measure``."""
+    """Measure a segmentation by the options of ``acseg measure``: rows of the table, and notes on them.
+
+    "contacts" are the pairs that touch, where the rows have no column for each.
+    """
     from ACSegLib.commands.measure import Options
     from ACSegLib.commands.options import from_mapping
+    from ACSegLib.measure.contact_table import split_contacts
     from ACSegLib.measure.table_checks import warnings_on
     from ACSegLib.special_segments import structures
     from ACSegLib.unfilled_labels import unfilled_notes
@@ -128,6 +132,8 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     if not segmentation.segments:
         raise InputError(f"{labels.name!r} has no segment; there is nothing to measure.")
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
+    many = any("contacts" in row for row in rows)
+    rows, contacts = split_contacts(rows)
     name = volume.name if volume is not None else segmentation.name
     notes += unfilled_notes(segmentation)
     notes += warnings_on(
@@ -136,7 +142,7 @@ def measure(call: Call) -> tuple[Message, Arrays]:
         min_volume=options.min_volume * options.cells,
         exclude_border=options.exclude_border,
     )
-    return {"rows": rows, "notes": notes}, {}
+    return {"rows": rows, "contacts": contacts if many else [], "notes": notes}, {}
 
 
 def split(call: Call) -> tuple[Message, Arrays]:

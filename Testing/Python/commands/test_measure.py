@@ -50,6 +50,31 @@ def write_folder(folder, count):
     return folder
 
 
+def test_contacts_of_many_segments_are_in_a_table_of_pairs_beside_the_other(tmp_path, capsys):
+    blocks = np.kron(np.arange(64).reshape(4, 4, 4), np.ones((3, 3, 3), int)).astype(np.uint8)
+    few = np.where(blocks < 4, blocks, 0)
+    for name, array in (("many", blocks), ("few", few)):
+        save_segmentation(Segmentation.from_labels(array, NM), tmp_path / f"{name}.nrrd")
+    out = tmp_path / "cells.csv"
+    options = ["-o", str(out), "--no-thin-parts", "--quiet"]
+    assert main(["measure", str(tmp_path / "few.nrrd"), *options]) == 0
+    assert not (tmp_path / "cells-contacts.csv").exists()
+    assert "contact: Segment_2" in read_table(out)[0]
+    assert main(["measure", *(str(tmp_path / f"{name}.nrrd") for name in ("few", "many")), *options]) == 0
+    assert f"pairs that touch -> {tmp_path / 'cells-contacts.csv'}" in capsys.readouterr().out
+    pairs = read_table(tmp_path / "cells-contacts.csv")
+    assert list(pairs[0])[2:] == ["segment", "other", "contact_area", "unit"]
+    pairs = [pair for pair in pairs if pair["volume_name"] == "many"]
+    of_many = {(pair["segment"], pair["other"]): pair["contact_area"] for pair in pairs}
+    place = {f"Segment_{n}": np.array(np.unravel_index(n, (4, 4, 4))) for n in range(1, 64)}
+    expected = {(a, b) for a in place for b in place if a < b and abs(place[a] - place[b]).max() == 1}
+    assert {tuple(sorted(pair)) for pair in of_many} == expected
+    assert len(of_many) == len(expected)
+    rows = [row for row in read_table(out) if row["volume_name"] == "many" and row["kind"] == "segment"]
+    assert sum(row["contact: other segments"] for row in rows) == pytest.approx(2 * sum(of_many.values()))
+    assert not any(row.get("contact: Segment_2") for row in rows)
+
+
 def test_one_file_is_measured_in_micrometres(tmp_path, capsys):
     path = tmp_path / "cell.seg.nrrd"
     save_segmentation(labels(), path)

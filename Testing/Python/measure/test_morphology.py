@@ -10,7 +10,9 @@ from shapes import ball, capsule, grid
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.contacts import contact_areas
+from ACSegLib.measure import contact_table
+from ACSegLib.measure.contact_table import split_contacts
+from ACSegLib.measure.contacts import contact_areas, meeting_labels, neighbour_areas
 from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation, shape_measures
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.measure.thin_structures import measure_thin_structures
@@ -131,6 +133,59 @@ def test_a_contact_gap_bridges_voxels_between_segments():
     assert contact_areas(mask, other, (1, 1, 1), gap=2.0)[3] == pytest.approx(64, rel=0.25)
 
 
+@pytest.mark.usefixtures("_chunks_as_of_large_arrays")
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
+def test_contacts_of_all_labels_are_those_of_each_label(dtype):
+    labels = np.kron(np.random.default_rng(0).integers(0, 9, (4, 4, 4)), np.ones((5, 4, 6), int)).astype(dtype)
+    labels[labels == 8] = np.iinfo(dtype).max
+    spacing, padded = (1.0, 2.0, 1.5), np.pad(labels, 1)
+    found = neighbour_areas(labels, spacing)
+    assert len(found) == 8
+    for value, areas in found.items():
+        assert areas == pytest.approx(contact_areas(padded == value, padded, spacing))
+
+
+def test_labels_meet_along_the_lines_that_are_asked_for():
+    labels = np.zeros((3, 3, 9), np.uint8)
+    labels[1, 1] = [1, 1, 0, 2, 0, 0, 3, 4, 4]
+    assert meeting_labels(labels, [((0, 0, 1), 0.5)]) == {3: {4: 0.5}, 4: {3: 0.5}}
+    wider = meeting_labels(labels, [((0, 0, 1), 1.0), ((0, 0, 2), 1.0)])
+    assert wider == {1: {2: 1.0}, 2: {1: 1.0}, 3: {4: 2.0}, 4: {3: 2.0}}
+    assert meeting_labels(labels, [((1, 0, 0), 1.0)]) == {}
+
+
+@pytest.mark.parametrize("gap", [0.0, 30.0])
+def test_many_segments_have_a_table_of_pairs_with_the_areas_of_the_columns(monkeypatch, gap):
+    labels = np.zeros((12, 24, 24), np.uint8)
+    blocks = np.arange(1, 10).reshape(3, 3)
+    labels[2:10, 3:21, 3:21] = np.kron(blocks, np.ones((6, 6), int))
+    labels[:, 9:21, 14] = 0  # a gap of a voxel
+    labels[2:10, 10, 10] = 9  # a second piece of the last one, within the fifth
+    segmentation = Segmentation.from_labels(labels, NM)
+    settings = MorphologySettings(thin_structures=False, contact_gap=gap)
+    few, _ = split_contacts(measure_segmentation(segmentation, settings=settings))
+    wanted = {}
+    for row in few:
+        name = row["segment"] if row["kind"] == "segment" else f"{row['segment']} {row['cell']}"
+        if row["kind"] == "segment" or row["segment"] == "Segment_9":
+            areas = {key.removeprefix("contact: "): v for key, v in row.items() if key.startswith("contact: ") and v}
+            wanted |= {(name, other): area for other, area in areas.items()}
+    assert len(wanted) > 16
+    monkeypatch.setattr(contact_table, "MAX_COLUMNS", 7)
+    rows, pairs = split_contacts(measure_segmentation(segmentation, settings=settings))
+    found = {}
+    for pair in pairs:
+        one, other, area = pair["segment"], pair["other"], pair["contact_area"]
+        assert (one, other) not in found
+        found |= {(one, other): area, (other, one): pair.get("other_contact_area", area)}
+    assert wanted == pytest.approx({pair: found[pair] for pair in wanted})
+    for row, before in zip(rows, few, strict=True):
+        columns = {key.removeprefix("contact: "): v for key, v in before.items() if key.startswith("contact: ")}
+        assert row["contact: other segments"] == pytest.approx(sum(columns.values()))
+        assert set(filter(None, row["touches"].split(", "))) == {name for name, area in columns.items() if area}
+        assert not any(key.startswith("contact: Segment") for key in row)
+
+
 def two_cells():
     labels = np.zeros((40, 40, 60), np.uint8)
     labels[ball(labels.shape, 9, centre=(14, 20, 20))] = 1
@@ -181,12 +236,15 @@ def test_small_and_cut_cells_can_be_left_out():
 def test_overlapping_segments_have_contacts_across_layers():
     a, b = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), bool)
     a[2:8, 2:8, 2:8] = True
-    b[2:8, 2:8, 6:11] = True
+    b[3:7, 3:7, 6:11] = True
     segmentation = Segmentation.from_masks([a, b], [Segment("a", 1), Segment("b", 2)], NM)
     assert segmentation.overlapping
-    row_a = measure_segmentation(segmentation, settings=MorphologySettings(thin_structures=False))[0]
-    assert row_a["contact: b"] > 0
+    rows = measure_segmentation(segmentation, settings=MorphologySettings(thin_structures=False))
+    row_a, row_b = rows[0], rows[2]
     assert row_a["voxels"] == a.sum()
+    assert row_b["contact: a"] > row_a["contact: b"] > 0
+    (pair,) = split_contacts(rows)[1]
+    assert (pair["contact_area"], pair["other_contact_area"]) == (row_a["contact: b"], row_b["contact: a"])
 
 
 def test_segments_of_one_name_have_a_row_each():
