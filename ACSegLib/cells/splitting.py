@@ -80,7 +80,7 @@ class Cells:
     seams : str
         What the seams look like, as given or found; "none" if only the shape counted.
     smallest : float
-        Voxels from which on a part is a cell.
+        Voxels from which on a part that lies alone is a cell.
     specks : int
         Parts that were too small, and lie apart from every cell: they are in no cell.
     notes : list of str
@@ -362,8 +362,12 @@ def _numbered(
     if specks:
         largest = int(sizes[rest].max())
         parts = "1 part" if specks == 1 else f"{specks} parts"
+        fewer = any(sizes[n] < smallest and not seeded[n] for n in kept)
         notes.append(
-            f"{parts} of up to {largest} voxels did not count as cells, which have at least {smallest:.0f} voxels."
+            f"{parts} of up to {largest} voxels did not count as cells, which have at least {smallest:.0f} voxels, or "
+            "fewer beside another cell and at the border of the volume."
+            if fewer
+            else f"{parts} of up to {largest} voxels did not count as cells, which have at least {smallest:.0f} voxels."
         )
     if markers is None and settings.count is not None and len(kept) != settings.count:
         notes.append(f"{settings.count} cells were asked for, but {len(kept)} can be told apart.")

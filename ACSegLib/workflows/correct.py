@@ -14,6 +14,7 @@ from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import mark_slices
+from ACSegLib.segment_estimates import volume_intervals
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.merging import changed_voxels, replaced_where
@@ -218,6 +219,11 @@ def run_correct(
     )
     request = replace(request, segmentation=before, corrected=after)
     kept, notes = stored_slices(before)
+    if _as_written(after) and not _as_written(before):
+        notes.append(
+            f"{after.name!r}, given as the corrected segmentation, is as ACSeg wrote it, and {before.name!r} is not; "
+            "if the two are exchanged, give the corrected one last."
+        )
     decided = request.decided
     if kept:
         labelled = mark_slices(before.shape, kept)
@@ -238,6 +244,12 @@ def run_correct(
     segmentation = with_labelled_slices(result.segmentation, united_slices(kept, result.report.slices))
     report = replace(result.report, kept=kept, warnings=[*result.report.warnings, *notes])
     return CorrectOutcome(segmentation, result.uncertainty, result.decided, report, request)
+
+
+def _as_written(labels: Segmentation) -> bool:
+    """Whether labels are those of a fill or a prediction, as far as their volume intervals tell; False without any."""
+    known, changed = volume_intervals(labels)
+    return bool(known) and not changed
 
 
 def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:

@@ -248,6 +248,7 @@ def test_specks_are_no_cells_and_are_told():
     assert len(found.sizes) == 2
     assert found.specks == 2
     assert "2 parts of up to 2 voxels" in found.notes[0]
+    assert "fewer" not in found.notes[0]
     assert not found.labels[3, 3, 26]
     kept = split_mask(mask, settings=SplitSettings(smallest=1))
     assert sorted(kept.sizes)[:2] == [1, 2]
@@ -272,6 +273,15 @@ def test_a_small_part_is_a_cell_where_a_neck_parts_it_and_debris_where_it_lies_a
     assert quality(found, touching) > 0.75
     alone = split_mask(two_balls_and_a_small_one((5, 5, 36)) > 0)
     assert (len(alone.sizes), alone.specks) == (2, 1)
+
+
+def test_the_note_on_specks_does_not_contradict_smaller_cells():
+    mask = two_balls_and_a_small_one((20, 20, 37)) > 0
+    mask[1:4, 1:4, 1:4] = True
+    found = split_mask(mask)
+    assert (len(found.sizes), found.specks) == (3, 1)
+    assert found.sizes.min() < found.smallest
+    assert f"have at least {found.smallest:.0f} voxels, or fewer beside another cell" in found.notes[0]
 
 
 def test_a_given_number_brings_back_a_cell_that_was_too_small_to_be_found():

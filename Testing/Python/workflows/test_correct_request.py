@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ACSegLib import InputError, correct
 from ACSegLib.jobs import Progress
+from ACSegLib.segment_estimates import Interval, SegmentEstimate, with_volume_intervals
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 from ACSegLib.worker.tasks import TASKS, Call
 from ACSegLib.workflows import CorrectOutcome, CorrectRequest, run
@@ -41,6 +43,20 @@ def test_arrays_give_the_same_as_segmentations(request_and_outcome):
     by_arrays = correct(IMAGE, PREDICTED, CORRECTED)
     assert np.array_equal(by_arrays.labels, request_and_outcome[1].labels)
     assert by_arrays.report.slices == {"k": [11]}
+
+
+def test_exchanged_segmentations_are_told_where_one_is_as_acseg_wrote_it():
+    volume, size = Volume(IMAGE, GEOMETRY, "image"), float(PREDICTED.sum())
+    expected = SegmentEstimate("cell", Interval(0.9, 0.8, 1.0), Interval(size, 0.9 * size, 1.1 * size), True)
+    written = with_volume_intervals(segmentation(PREDICTED), [expected], "prediction")
+    edited = replace(written, layers=segmentation(CORRECTED).layers)
+    for before, after, told in (
+        (written, edited, False),
+        (edited, written, True),
+        (segmentation(CORRECTED), written, True),
+    ):
+        report = run(CorrectRequest(volume=volume, segmentation=before, corrected=after)).report
+        assert any("exchanged" in note for note in report.warnings) == told
 
 
 def test_the_worker_gives_the_same(request_and_outcome):
