@@ -456,6 +456,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} numbers of volumes and {1} scores do not pair up."),
         _("{0} of the groups with fewer than {1} {2}: {3}."),
         _("{0} of up to {1} voxels became background, as the number given is {2}."),
+        _(
+            "{0} of up to {1} voxels did not count as cells, which have at least {2} voxels, or fewer beside another "
+            "cell and at the border of the volume."
+        ),
         _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
         _(
             "{0} of {1} labelled voxels lie where the image has no value (not finite, or padding), and nothing is "
@@ -478,6 +482,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0} was not split: {1}."),
         _("{0}, below a hundredth of a typical cell; look at the result, or give a smaller number of cells."),
+        _(
+            "{0}, given as the corrected segmentation, is as ACSeg wrote it, and {1} is not; if the two are "
+            "exchanged, give the corrected one last."
+        ),
         _(
             "{0}: a LAC of {1} {2} is far below that of cells ({3} to {4} {5}); if the values are per voxel of {6} "
             "um, it is {7} {8}: divide the image by {9}."
