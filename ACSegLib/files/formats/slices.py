@@ -127,6 +127,8 @@ def _plane(file: Path) -> np.ndarray:
             raise FileError(f"{file}: is a colour image; save the slices as greyscale (one channel).")
         plane = np.ascontiguousarray(colours[..., 0])
     plane = plane.squeeze() if plane.ndim > 2 else plane
+    if plane.ndim > 3:
+        arrange(plane, [""] * plane.ndim, file)  # refuses several channels or time points, as of the file by itself
     if plane.ndim != 2:
         raise FileError(f"{file}: has {plane.ndim} dimensions; a folder must hold 2D slices. Open a 3D file by itself.")
     return plane

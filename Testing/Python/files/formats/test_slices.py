@@ -32,6 +32,13 @@ def test_natural_order(name, first, step, tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path).array, ARRAY)
 
 
+def test_of_files_of_several_channels_one_is_asked_for(tmp_path):
+    """None of them could be opened by itself."""
+    _tiffs(tmp_path, np.zeros((2, 3, 4, 5, 6), np.uint16), photometric="minisblack")
+    with pytest.raises(FileError, match=r"slice_1\.tif: has 4 dimensions .*save one time point or channel"):
+        open_volume(tmp_path)
+
+
 def test_missing_slices_are_named(tmp_path):
     _tiffs(tmp_path)
     for number in (4, 5, 9):
