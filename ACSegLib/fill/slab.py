@@ -165,7 +165,7 @@ def solve_prepared(
     )
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)
-    boxes = _own_boxes(slab.priors, seeds, context.tolerance) if not keep else {}
+    boxes = _own_boxes(slab.priors, seeds, context.tolerance, progress) if not keep else {}
     together = [c for c in wanted if c not in boxes]
     for start in range(0, len(together), MAX_CLASSES_TOGETHER):
         batch = together[start : start + MAX_CLASSES_TOGETHER]
@@ -178,9 +178,9 @@ def solve_prepared(
     return result
 
 
-def _own_boxes(priors: ClassPriors, seeds: np.ndarray, tolerance: float) -> dict[int, Box | None]:
+def _own_boxes(priors: ClassPriors, seeds: np.ndarray, tolerance: float, progress: Progress) -> dict[int, Box | None]:
     """Boxes of classes that take a small part of a slab; see `ClassPriors.boxes`."""
-    boxes = priors.boxes(seeds, CUT_SHARE * tolerance)
+    boxes = priors.boxes(seeds, CUT_SHARE * tolerance, progress.check)
     return {c: box for c, box in boxes.items() if box is None or box_size(box) < SMALL_PART * seeds.size}
 
 

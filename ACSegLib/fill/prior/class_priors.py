@@ -23,7 +23,7 @@ from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.shape import ShapePrior
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import Box, grow_or_shrink
+from ACSegLib.masks import Box, bounding_box, grow_or_shrink
 from ACSegLib.threads import chunks_of, in_threads, look_up
 
 #: All of a slab, as a box.
@@ -81,22 +81,26 @@ class ClassPriors:
                 prior = prior + np.float32(share) * self._probabilities[absent][box]
         return prior
 
-    def boxes(self, seeds: np.ndarray, least: float) -> dict[int, Box | None]:
-        """Boxes around all that a class of the nearest seeds starts from; empty for other classes.
+    def boxes(self, seeds: np.ndarray, least: float, check: Callable[[], None] = lambda: None) -> dict[int, Box | None]:
+        """Boxes around all that a class of a shared group starts from; empty without such a group.
 
         This is a prior of more than `least` where the answer is sought (`seeds`, (K, J, I), is negative), and seeds
-        beside such voxels. A class without any has None.
+        beside such voxels. A class without any has None. `check` may raise `Cancelled`.
         """
         shared = [group for group, members in enumerate(self._groups) if len(members) > 1]
-        if self._nearest is None or not shared:
+        if not shared:
             return {}
         free = seeds == UNKNOWN
         starts = np.where((seeds > 0) & grow_or_shrink(free, True), seeds, 0)
-        for group in shared:
-            likely = free & (self._of_group(group, WHOLE) > least)
-            np.copyto(starts, self._nearest, where=likely)
-        found = [*ndimage.find_objects(starts), *([None] * max(self._group_of))]
-        return {c: found[c - 1] for group in shared for c in self._groups[group] if c}
+        if self._nearest is not None:
+            for group in shared:
+                likely = free & (self._of_group(group, WHOLE) > least)
+                np.copyto(starts, self._nearest, where=likely)
+        found: list[Box | None] = [*ndimage.find_objects(starts), *([None] * max(self._group_of))]
+        boxes = {c: found[c - 1] for group in shared for c in self._groups[group] if c}
+        own = [c for c in boxes if c in self._instances]
+        places = in_threads(lambda c: bounding_box((starts == c) | (free & (self.of(c) > least))), own, check)
+        return boxes | dict(zip(own, places, strict=True))
 
     def worth_solving(self, tolerance: float, progress: Progress) -> list[int]:
         """Classes that may come out anywhere in the slab, background (what is left) not among them."""
@@ -137,18 +141,23 @@ def shares_of_instances(
     if not present:
         return {}
     progress = progress or Progress()
-    distances = outlines.planes(planes, without, progress)
-    index = [members[0] for members in outlines.groups]
-    total = np.full(distances.shape[:1] + distances.shape[2:], 1e-12, np.float32)
-    closeness = {}
-    for c in sorted(present):
+    place_of = {members[0]: place for place, members in enumerate(outlines.groups)}
+
+    def closeness(c: int) -> np.ndarray:
+        distances = outlines.single(place_of[c]).planes(planes, without)[:, 0]
+        distances /= np.float32(INSTANCE_WIDTH)
+        return np.exp(distances, out=distances)
+
+    order = sorted(present)
+    shares = dict(zip(order, in_threads(closeness, order, progress.check), strict=True))
+    total = np.full((len(planes), *outlines.size), 1e-12, np.float32)
+    for close in shares.values():
         progress.check()
-        closeness[c] = np.exp(distances[:, index.index(c)] / INSTANCE_WIDTH).astype(np.float32)
-        total += closeness[c]
-    for close in closeness.values():
+        total += close
+    for close in shares.values():
         progress.check()
         close /= total
-    return closeness
+    return shares
 
 
 def classes_of_nearest_seeds(

@@ -111,6 +111,11 @@ class ShapePrior:
         maps = [signed_distance(np.isin(plane, group), self.spacing[1:], absent) for group in self.groups]
         return np.stack(maps).astype(np.float16) if maps else np.zeros((0, *plane.shape), np.float16)
 
+    def single(self: Shape, place: int) -> Shape:
+        """The shape prior of one of its groups, the one at a place of `groups`."""
+        distances = {k: planes[place : place + 1] for k, planes in self.distances.items()}
+        return replace(self, groups=[self.groups[place]], distances=distances)
+
     def planes(
         self, numbers: Sequence[int], without: int | None = None, progress: Progress | None = None
     ) -> np.ndarray:

@@ -150,6 +150,22 @@ def test_the_box_of_a_class_holds_its_prior_and_the_seeds_beside_free_voxels():
     assert ClassPriors(probabilities[[0, 1, 1, 1]], GROUPS, {1, 2, 3}, {}, {}).boxes(seeds, 0.1) == {}
 
 
+def test_the_box_of_an_instance_holds_its_prior_and_the_seeds_beside_free_voxels():
+    """Seeds in the first plane of three; the prior of 2 is high in a corner, far from its seeds."""
+    seeds = np.full((3, 5, 9), -1, np.int16)
+    seeds[0] = 0
+    seeds[0, 1:3, 1:3], seeds[0, 3, 6] = 1, 2
+    shares = {1: np.zeros(seeds.shape, np.float32), 2: np.zeros(seeds.shape, np.float32)}
+    shares[1][:, 1:4, 1:5], shares[2][2, 0, 8], shares[2][0, 4, 0] = 0.9, 0.4, 1.0  # the last one lies at a seed
+    groups = [[0], [1, 2, 3]]
+    priors = ClassPriors(np.full((2, *seeds.shape), 0.5, np.float32), groups, {1, 2}, {}, shares)
+    first, second = (slice(0, 3), slice(1, 4), slice(1, 5)), (slice(0, 3), slice(0, 4), slice(6, 9))
+    assert priors.boxes(seeds, 0.1) == {1: first, 2: second, 3: None}
+    assert priors.boxes(seeds, 0.3)[2] == (slice(0, 1), slice(3, 4), slice(6, 7)), "its seed alone"
+    with pytest.raises(Cancelled):
+        priors.boxes(seeds, 0.1, Progress(cancelled=lambda: True).check)
+
+
 def test_classes_with_a_negligible_prior_are_not_solved_unless_the_slab_shows_them():
     priors = ClassPriors(uniform([1.0, 1e-5, 1e-5, 0.2]), GROUPS, {2}, {}, {})
     assert priors.worth_solving(1e-3, Progress()) == [2, 3]
