@@ -76,9 +76,11 @@ def intensity_range(
         raise InputError("the image holds no finite value.")
     low, high = np.percentile(sample, IMAGE_PERCENTILES)
     if classes is not None:
-        for value in np.unique(classes[classes > 0])[:_MAX_CLASSES]:
-            where = classes == value if outside is None else (classes == value) & ~outside
-            labelled = image[where][:_VOXELS_OF_CLASS].astype(np.float32)
+        where = classes > 0 if outside is None else (classes > 0) & ~outside
+        numbers, values = classes[where], image[where]
+        order = np.argsort(numbers, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)[:_MAX_CLASSES]:
+            labelled = values[own[:_VOXELS_OF_CLASS]].astype(np.float32)
             labelled = labelled[np.isfinite(labelled)]
             if labelled.size >= _MIN_VOXELS_OF_CLASS:
                 a, b = np.percentile(labelled, CLASS_PERCENTILES)
