@@ -152,8 +152,9 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
     def initializeParameterNode(self):
         """Bind the panels to the scene's parameter node, and choose the first nodes where none are chosen."""
         parameters = self.logic.getParameterNode()
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps and overlays are some, too
-        images = (v for v in volumes if not v.IsA("vtkMRMLLabelMapVolumeNode") and not v.GetAttribute("ACSeg.Role"))
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # with those of colours, label maps, overlays
+        own = "vtkMRMLScalarVolumeNode"
+        images = (v for v in volumes if v.GetClassName() == own and not v.GetAttribute("ACSeg.Role"))
         volume = next(images, None)
         for name in ("sourceVolume", "predictVolume"):
             if parameters.getValue(name) is None and volume is not None:

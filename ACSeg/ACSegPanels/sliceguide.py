@@ -96,7 +96,7 @@ class SliceGuide:
             texts = [f"{key[0]} = {key[1]}", *[f"{count:,}" if count else "-" for count in drawn.counts[key]]]
             for column, text in enumerate(texts):
                 item = qt.QTableWidgetItem(text)
-                item.setTextAlignment(qt.Qt.AlignRight if column else qt.Qt.AlignLeft)
+                item.setTextAlignment(qt.Qt.AlignVCenter | (qt.Qt.AlignRight if column else qt.Qt.AlignLeft))
                 self.table.setItem(row, column, item)
         header = self.table.verticalHeader()
         rowHeight = max(MIN_ROW_HEIGHT, header.minimumSectionSize)  # what the font needs

@@ -50,6 +50,7 @@ class Preview:
         node = self.node
         opacity, show3D = self.opacity, self.show3D
         if node is None:
+            self._removeOther(segmentationNode)
             show3D = self._hasSurface(segmentationNode)
         else:
             node.RemoveClosedSurfaceRepresentation()
@@ -64,6 +65,15 @@ class Preview:
         self.setOpacity(opacity)
         self.setShow3D(show3D)
         return node
+
+    def _removeOther(self, segmentationNode: Any) -> None:
+        """Remove the preview of another effect, as Slicer's own effects do: there is one, and nobody else would."""
+        other = self._effect.nodeReference(ROLE)
+        if other is None:
+            return
+        slicer.mrmlScene.RemoveNode(other)
+        if segmentationNode.GetDisplayNode() is not None:
+            segmentationNode.GetDisplayNode().SetOpacity(1.0)  # that effect made it paler
 
     def _prepare(self, node: Any) -> None:
         node.GetDisplayNode().SetVisibility2DOutline(False)

@@ -72,6 +72,19 @@ def test_cancel_leaves_the_preview_of_another_effect_alone(desk, scene):
     assert grown.GetScene() is scene
 
 
+def test_a_fill_takes_the_place_of_the_preview_of_another_effect(desk, scene):
+    """As Slicer's effects do with one another: nothing else would remove that preview any more."""
+    grown = other_effects_preview(desk, scene)
+    display = desk.segmentation.GetDisplayNode()
+    display.SetOpacity(0.4)
+    desk.draw()
+    desk.fill()
+    assert grown.GetScene() is None
+    assert desk.effect.preview.node is not None
+    desk.panel.cancelButton.click()
+    assert display.GetOpacity() == 1.0
+
+
 def test_a_preview_without_an_owner_is_not_ours(desk, scene):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "left over")
     desk.host.setCommonNodeReference("SegmentationResultPreview", node)

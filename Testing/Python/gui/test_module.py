@@ -129,10 +129,11 @@ def test_after_a_reload_the_new_editor_works(module):
     fresh.cleanup()
 
 
-def test_a_label_map_is_not_taken_for_the_tomogram(module):
+@pytest.mark.parametrize("other", ["vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode"])
+def test_what_no_selector_shows_is_not_taken_for_the_tomogram(module, other):
     import slicer
 
-    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    slicer.mrmlScene.AddNewNodeByClass(other, "labels, or a picture in colours")
     tomogram = add_volume(np.zeros((4, 4, 4), np.float32))
     module.exit()
     module.enter()

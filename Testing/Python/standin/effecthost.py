@@ -192,16 +192,18 @@ class ScriptedEffect:
         return self._node is not None and bool(self._node.GetAttribute(name))  # an empty text is as good as none
 
     def parameter(self, name):
+        if self._node is None:
+            return ""
         for key in (self._key(name), name):
             if self._node.GetAttribute(key) is not None:
                 return self._node.GetAttribute(key)
         raise KeyError(f"effect {self.name} has no parameter {name!r}")
 
     def integerParameter(self, name):
-        return int(self.parameter(name))
+        return int(self.parameter(name)) if self._node is not None else 0
 
     def doubleParameter(self, name):
-        return float(self.parameter(name))
+        return float(self.parameter(name)) if self._node is not None else 0.0
 
     def setParameter(self, name, value):
         self._store(self._key(name), value)
