@@ -152,12 +152,15 @@ class Estimator:
     odds: bool = False
     trusted_from: float = TRUSTED_DICE
 
-    def estimate(self, name: str, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> SegmentEstimate:
+    def estimate(
+        self, name: str, inputs: np.ndarray, ratios: Sequence[float], voxels: float, wider: float = 1.0
+    ) -> SegmentEstimate:
         """Dice and volume to expect of a segment of so many voxels; `ratios` are the estimates of true over found.
 
-        The interval of the volume holds the estimate and the voxels that were found.
+        The interval of the volume holds the estimate and the voxels that were found. Both intervals are `wider` times
+        as wide as in the fit, in the logarithms.
         """
-        width = float(np.exp(np.asarray(self.error_spread) @ inputs))
+        width = wider * float(np.exp(np.asarray(self.error_spread) @ inputs))
         logarithm = np.asarray(self.error_coefficients) @ inputs + width * np.array([0.0, *self.error_interval])
         error = 1 / (1 + np.exp(-logarithm)) if self.odds else np.exp(logarithm)
         middle, high, low = np.clip(1 - error, 0, 1)
@@ -168,15 +171,15 @@ class Estimator:
         return SegmentEstimate(
             name,
             dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
-            voxels=self._volume(inputs, ratios, voxels),
+            voxels=self._volume(inputs, ratios, voxels, wider),
             trusted=bool(middle >= self.trusted_from),
         )
 
-    def _volume(self, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> Interval | None:
+    def _volume(self, inputs: np.ndarray, ratios: Sequence[float], voxels: float, wider: float) -> Interval | None:
         if self.ratio_interval is None:
             return None
         ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, *np.clip(ratios, -MAX_RATIO, MAX_RATIO)])
-        spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
+        spread = wider * self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
         ends = min(ratio - spread, 0.0), max(ratio + spread, 0.0)
         return Interval(*(round(float(voxels * np.exp(logarithm)), 1) for logarithm in (ratio, *ends)))
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
+from ACSegLib.missing_wedge import estimate_missing_wedge
 from ACSegLib.noise import robust_deviation
 from ACSegLib.padding import padding_of
 from ACSegLib.phantom.recipe import AXES, Recipe
-from ACSegLib.phantom.sharpness import estimate_blur, estimate_missing_wedge
+from ACSegLib.phantom.sharpness import estimate_blur
 from ACSegLib.phantom.variation import vary_packed
 
 #: A voxel may be glass from this part of the way from vacuum to cell.

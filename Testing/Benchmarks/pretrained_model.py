@@ -16,6 +16,9 @@ padded        real and simulated volumes with a value far from their intensities
               without it, and the share of it labelled.
 sloping       the same volumes with a slope of half and of all of their range, along k, j, i and a diagonal: Dice with
               the prediction of the image without it.
+blurred       the same volumes blurred by 2 and 3 voxels: Dice with the prediction of the image as it is, not sharpened
+              and sharpened, and the expected interval.
+wedge         the same volumes without a wedge of 60 degrees of their spectrum about each axis: Dice, and the interval.
 planes        every second or fourth plane along each axis of real and simulated volumes: Dice without the voxel size
               that follows, and with it (of sxt_cell, over the labelled voxels of cell, glass and medium).
 small         the same volumes reduced to 38, 32 and 24 voxels a side: Dice without interpolation, and with it.
@@ -107,6 +110,10 @@ class Predictor:
         found = run(PredictRequest(volume=Volume(array, Geometry(voxel[::-1])), model=self.model, **choices))
         self.seconds.append(time.perf_counter() - started)
         self.notes = found.report.notes
+        self.expected = "none expected"
+        for estimate in found.report.estimates:
+            if estimate.segment == "cytoplasm":
+                self.expected = f"{estimate.dice.low:.2f} to {estimate.dice.high:.2f} expected"
         return found.segmentation
 
     def turned(self, array: np.ndarray, orientation: Orientation) -> np.ndarray:
@@ -329,6 +336,47 @@ def sloping(predict: Predictor, data: Path, options: argparse.Namespace) -> Iter
                 yield case, ">= 0.97, told", f"{dice(found, expected):.3f}, {noted}"
 
 
+def blurred(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Blurred images, not sharpened and sharpened."""
+    from unittest import mock
+
+    from scipy.ndimage import gaussian_filter
+
+    for name, image in _volumes_to_spoil(data).items():
+        as_it_is = predict(image) == 1
+        for deviation in (2, 3):
+            spoilt = gaussian_filter(image.astype(np.float32), deviation)
+            with mock.patch("ACSegLib.network.predict.canonical.find_blur", return_value=None):
+                before = dice(predict(spoilt) == 1, as_it_is)
+            after = dice(predict(spoilt) == 1, as_it_is)
+            yield (
+                f"blurred by {deviation}, {name}",
+                "in the interval",
+                f"{before:.3f} -> {after:.3f}, {predict.expected}",
+            )
+
+
+def without_a_wedge(image: np.ndarray, axis: int, degrees: float) -> np.ndarray:
+    """The image without the directions of its spectrum about an axis within half the angle of one across it."""
+    margin = [(n // 2, n // 2) for n in image.shape]
+    padded = np.pad(image.astype(np.float32), margin, mode="edge")
+    frequencies = np.meshgrid(*(np.abs(np.fft.fftfreq(n)) for n in padded.shape), indexing="ij", sparse=True)
+    first, second = (frequencies[other] for other in range(3) if other != axis)
+    seen = (second <= first / np.tan(np.deg2rad(degrees / 2))) | (first + second == 0)
+    whole = np.fft.ifftn(np.fft.fftn(padded) * seen).real
+    return whole[tuple(slice(a, a + n) for (a, _), n in zip(margin, image.shape, strict=True))].astype(np.float32)
+
+
+def wedge(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Directions of the spectrum that no projection covers."""
+    for name, image in _volumes_to_spoil(data).items():
+        as_it_is = predict(image) == 1
+        for axis, letter in enumerate("kji"):
+            found = dice(predict(without_a_wedge(image, axis, 60.0)) == 1, as_it_is)
+            noted = "told" if any("lacks a wedge" in note for note in predict.notes) else "not told"
+            yield f"wedge about {letter}, {name}", "in the interval, told", f"{found:.3f}, {predict.expected}, {noted}"
+
+
 def _cells(data: Path, options: argparse.Namespace) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Image, cell, and which voxels are judged, of real and simulated volumes."""
     from ACSegLib.phantom import simulate, vary, vary_packed
@@ -418,6 +466,8 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "inverted": inverted,
     "padded": padded,
     "sloping": sloping,
+    "blurred": blurred,
+    "wedge": wedge,
     "planes": planes,
     "small": small,
     "empty": empty,

@@ -9,7 +9,6 @@ from ACSegLib.jobs import Progress
 from ACSegLib.phantom import KINDS, PARTS, Recipe, label_slices, simulate, vary, vary_packed
 from ACSegLib.phantom.projector import back_project, project
 from ACSegLib.phantom.shapes import Blob, SmoothField, Tube, coverage, slabs, whole
-from ACSegLib.phantom.sharpness import estimate_missing_wedge
 from ACSegLib.phantom.tomography import ramp_filter, view_angles
 from ACSegLib.phantom.twin import estimate_twin, twin_recipe
 
@@ -462,16 +461,6 @@ def test_a_twin_is_as_blurred_and_noisy_as_the_tomogram(blur):
     diameter = 2 * ndimage.distance_transform_edt(made.truth.mask("cytoplasm")).max() / 56
     assert found.cell_diameter == pytest.approx(diameter)
     assert np.mean([twin_recipe(found, seed).blur for seed in range(20)]) == pytest.approx(found.blur, rel=0.06)
-
-
-@pytest.mark.parametrize("wedge", [0.0, 30.0, 60.0])
-def test_the_missing_wedge_of_a_flat_holder_is_found_in_the_spectrum(wedge):
-    recipe = vary_packed(1, holder="flat", wall=False, slab=0.8, missing_wedge=wedge, noise=0.02, axis="i")
-    array = simulate((56, 48, 40), 1, recipe=recipe).volume.array
-    angle, axis = estimate_missing_wedge(array)
-    assert angle == pytest.approx(wedge, abs=5)
-    assert axis == 2 or wedge == 0
-    assert estimate_missing_wedge(np.random.default_rng(0).normal(size=(24, 24, 24)))[0] == 0
 
 
 def test_a_tomogram_with_a_missing_wedge_and_no_wall_has_twins_on_flat_holders():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
+from ACSegLib.missing_wedge import estimate_missing_wedge
 from ACSegLib.network.predict import memory
 from ACSegLib.network.predict.backends import Array, BackendUsed, choose_backend
 from ACSegLib.network.predict.contrast import (
@@ -24,7 +26,7 @@ from ACSegLib.network.predict.contrast import (
     notes_on_unknown_images,
     uncertainty,
 )
-from ACSegLib.network.predict.estimates import Tally, is_pretrained
+from ACSegLib.network.predict.estimates import WIDER, Tally, is_pretrained
 from ACSegLib.network.predict.job import Job, Normalise, Run
 from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import on_host, strongest
@@ -32,10 +34,12 @@ from ACSegLib.network.predict.recognition import (
     certainty_of,
     may_be_medium,
     note_on_medium,
+    note_on_missing_wedge,
     note_on_no_cell,
     notes_on_uncertainty,
     why_no_cell,
 )
+from ACSegLib.network.predict.sharpness import VERY_BLURRED, Blur, find_blur
 from ACSegLib.network.predict.slope import Slope, find_slope
 from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling
 from ACSegLib.network.predict.working_grid import WorkingGrid
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
 
 #: Voxels of an image to whose grid a reduced result is brought between two looks at a cancel.
 _TAKEN_VOXELS = 1 << 24
+#: How much more an axis may be interpolated than another for the missing wedge to be looked for: what is interpolated
+#: more lacks power up to a quarter of a period per voxel.
+_MAX_UNEQUAL = 2.0
 
 
 def run_canonical(
@@ -67,15 +74,22 @@ def run_canonical(
 ) -> Run:
     """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back.
 
-    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`. A
-    refinement network corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`. Where the
-    pretrained network sees no cell, nothing is labelled; see `ACSegLib.network.predict.recognition`.
+    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`. Of a
+    blurred image, it is asked about the sharpened one; see `ACSegLib.network.predict.sharpness`. A refinement network
+    corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`. Where the pretrained network sees
+    no cell, nothing is labelled; see `ACSegLib.network.predict.recognition`.
     """
     finer = finer_grid(grid, model) if settings.correct and corrects_on_finer_grid(model) else None
     if finer is not None and (note := _too_large_to_correct(finer, model, settings)):
         notes.append(note)
         finer = None
-    weights = {"predict": 2, "predict_inverted": 2, "correct": 2 if finer else 0, "postprocess": 1}
+    weights = {
+        "predict": 2,
+        "predict_inverted": 2,
+        "predict_sharpened": 2,
+        "correct": 2 if finer else 0,
+        "postprocess": 1,
+    }
     stages = progress.stages(**weights)
     image, slope = _read_level(grid, array, normalise, model, progress)
     told = list[str]()
@@ -95,6 +109,14 @@ def run_canonical(
         del other, inverted
     if slope is not None:
         notes.append(slope.note())
+    blur, taken_back = _blur_of(grid, image, model, progress.check), False
+    if blur is not None:
+        sharpened = blur.taken_back(image, progress.check)
+        other = _predicted(sharpened, model, settings, stages.predict_sharpened, [])
+        if (surer := uncertainty(other.probabilities)) < entropy:
+            first, entropy, image, taken_back = other, surer, sharpened, True
+            notes.append(blur.note(_coarseness(grid)))
+        del other, sharpened
     probabilities, tally, used, regions = first.probabilities, first.tally, first.backend, None
     reason = ""
     if settings.needs_cell and is_pretrained(model):
@@ -104,6 +126,9 @@ def run_canonical(
         if not reason and may_be_medium(image, strongest(probabilities) > 0, progress.check):
             told.append(note_on_medium())
             tally = None
+    if is_pretrained(model) and tally and (wider := _notes_on_intervals(grid, image, blur, progress.check)):
+        told += wider
+        tally.wider = WIDER
     if reason:
         probabilities, tally = _background_alone(probabilities), None
         notes.append(note_on_no_cell(reason, settings.contrast))
@@ -118,6 +143,8 @@ def run_canonical(
         image = read_whole(grid, array, normalise, progress)
         if slope is not None:
             slope.subtract(image)
+        if blur is not None and taken_back:
+            image = blur.taken_back(image, progress.check)
         image = np.ascontiguousarray(orientation.enter(image))
         stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.enter(probabilities)), image.shape)
@@ -154,6 +181,30 @@ def _read_level(
     if slope is not None:
         slope.subtract(image)
     return image, slope
+
+
+def _blur_of(grid: WorkingGrid, image: np.ndarray, model: Model, check: Callable[[], None]) -> Blur | None:
+    """Blur of an image that the pretrained network shall see; an interpolated one is blurred by that, noise and all."""
+    return find_blur(image, check) if is_pretrained(model) and grid.no_finer() is grid else None
+
+
+def _notes_on_intervals(
+    grid: WorkingGrid, image: np.ndarray, blur: Blur | None, check: Callable[[], None]
+) -> list[str]:
+    """Sentences on why the network may be surer than it is right.
+
+    A missing wedge shows in fine structure alone, which blur hides.
+    """
+    if blur is not None:
+        return [blur.note_on_intervals(_coarseness(grid))] if blur.edges > VERY_BLURRED else []
+    finer = [n / m for n, m in zip(grid.shape, grid.box_shape, strict=True)]
+    angle, axis = estimate_missing_wedge(image, check=check) if max(finer) <= _MAX_UNEQUAL * min(finer) else (0.0, 0)
+    return [note_on_missing_wedge(angle, axis)] if angle else []
+
+
+def _coarseness(grid: WorkingGrid) -> float:
+    """Side of a working voxel, in voxels of the image."""
+    return float((math.prod(grid.box_shape) / math.prod(grid.shape)) ** (1 / 3))
 
 
 def _background_alone(probabilities: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.distances import within_distance
+from ACSegLib.network.predict.estimates import WIDER
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.noise import robust_deviation
 
@@ -228,6 +229,14 @@ def note_on_medium() -> str:
     return (
         "a wall and no medium lies beside what is labelled, so it may be the medium of a capillary without a cell; its "
         "Dice cannot be told, so look at the labels before you use them"
+    )
+
+
+def note_on_missing_wedge(angle: float, axis: int) -> str:
+    """What a user is told of a missing wedge of `angle` degrees about array axis `axis`."""
+    return (
+        f"the spectrum of the image lacks a wedge of about {angle:.0f} degrees about axis {'kji'[axis]}, so outlines "
+        f"across it are not seen; intervals of Dice and volume are {WIDER:g} times as wide as otherwise"
     )
 
 

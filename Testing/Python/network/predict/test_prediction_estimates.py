@@ -121,6 +121,14 @@ def test_a_segment_that_is_probably_wrong_is_named(monkeypatch: pytest.MonkeyPat
     assert [TAG in segment.tags for segment in told.segmentation.segments] == [True, False]
 
 
+def test_wider_intervals_are_wider_in_the_logarithms() -> None:
+    """KNOWN: logarithms of error and volume, each to a tenth and a hundredth."""
+    plain, wider = (KNOWN.estimate("cell", np.eye(8)[0], (0.0,), 1000.0, factor) for factor in (1.0, 2.5))
+    assert (plain.dice.value, plain.voxels.value) == (wider.dice.value, wider.voxels.value)
+    assert np.log((1 - wider.dice.low) / (1 - wider.dice.value)) == pytest.approx(0.25, abs=0.01)
+    assert np.log(wider.voxels.high / wider.voxels.value) == pytest.approx(0.025, abs=1e-3)
+
+
 def test_no_interval_says_that_a_segment_may_be_larger_than_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     model = threshold_model()
     vague = Estimator(first(np.log(0.1)), NOTHING, (-0.1, 0.1), (0, 0), first(np.log(9)), 1.0)

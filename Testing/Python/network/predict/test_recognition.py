@@ -1,8 +1,11 @@
 """Images without a cell: nothing is labelled, and the user reads why."""
 
+import re
+
 import numpy as np
 import pytest
 
+from ACSegLib.geometry import Geometry
 from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.network.predict.recognition import (
     certainty_of,
@@ -126,6 +129,29 @@ def test_a_cell_in_strong_noise_stays(pretrained):
     both = np.count_nonzero((found.labels == 1) & cell)
     assert 2 * both > 0.85 * (np.count_nonzero(found.labels == 1) + np.count_nonzero(cell))
     assert not [note for note in found.report.notes if note.startswith("no cell")]
+
+
+def without_a_wedge(image):
+    """The image without the directions of its spectrum within 25 degrees of j, across k."""
+    _, j, i = np.meshgrid(*(np.abs(np.fft.fftfreq(n)) for n in image.shape), indexing="ij")
+    return np.fft.ifftn(np.where(j <= i / np.tan(np.deg2rad(25)), np.fft.fftn(image), 0)).real.astype(np.float32)
+
+
+def test_of_a_missing_wedge_it_is_told_and_intervals_are_wider(pretrained):
+    """Not of long voxels: what is interpolated between distant planes lacks power as well."""
+    image = simulate((48, 44, 44), seed=3).volume.array
+    widths = []
+    for array, geometry, told in (
+        (image, Geometry(), False),
+        (without_a_wedge(image), Geometry(), True),
+        (image[::6], Geometry((1, 1, 6)), False),
+    ):
+        found = run(PredictRequest(volume=Volume(array, geometry), model=pretrained, refine="none"))
+        note = r"the spectrum of the image lacks a wedge of about [45][05] degrees about axis k"
+        assert any(re.match(note, line) for line in found.report.notes) is told
+        cell = found.report.estimates[0]
+        widths.append(np.log(cell.voxels.high / cell.voxels.low))
+    assert widths[1] > 2 * max(widths[0], widths[2])
 
 
 def test_the_other_contrast_is_advised():
