@@ -30,6 +30,11 @@ MIN_CUT_SHARE = 0.5
 #: this share of its other extents, and as dense labels otherwise. Slices of several axes keep to the same bound.
 MAX_BOX_THICKNESS = 0.4
 
+#: Labels whose first and last slice have at least this share of the voxels of the slices between end abruptly, too:
+#: specks and other small structures, of which a slice shows others than the next one, end everywhere in a stack. A
+#: choice: of flat cells the outermost slices have about half.
+MIN_END_SIZE = 0.8
+
 #: Squares of 2 x 2 labelled voxels that make an area of what the slices of other axes leave over.
 MIN_SQUARES = 9
 
@@ -185,13 +190,22 @@ def _find(labelled: np.ndarray, axis: str, numbers: list[np.ndarray]) -> Labelle
         found = _without_stray({axis: profiles[AXES.index(axis)].occupied}, profiles)
         return replace(found, drawn_along=_drawn_along_another(axis, labelled, profiles))
     if axis == "auto":
-        strips = (are_strips(np.moveaxis(labelled, a, 0), p.voxels, p.overlap) for a, p in enumerate(profiles))
-        if lie_obliquely(labelled) or any(strips):
+        if lie_obliquely(labelled) or _hold_strips(labelled, profiles):
             return LabelledSlices(_fewest(profiles), oblique=True)
         single = _single_axis(labelled, profiles)
         if single is not None:
             return _without_stray(single, profiles)
     return _several_axes(labelled, profiles, axis == "all")
+
+
+def _hold_strips(labelled: np.ndarray, profiles: list[SliceProfile]) -> bool:
+    """Whether labels are strips that a view close to one axis leaves on its slices; see `are_strips`.
+
+    Specks look like strips along several axes, and labels on single slices are slices, whatever they show.
+    """
+    if any(p.thickness == 1 for p in profiles):
+        return False
+    return sum(are_strips(np.moveaxis(labelled, a, 0), p.voxels, p.overlap) for a, p in enumerate(profiles)) == 1
 
 
 def with_background_slices(found: LabelledSlices, ignored: np.ndarray | None) -> LabelledSlices:
@@ -241,27 +255,36 @@ def mark_slices(
 
 
 def _fewest(profiles: list[SliceProfile]) -> dict[str, list[int]]:
-    """Every slice with labels of the axis that has the smallest share of them; of a single slice, that slice."""
+    """Every slice with labels of the axis that has the fewest of them; of a single slice, that slice."""
     used = [p.occupied for p in profiles]
     lone = [a for a in range(3) if len(used[a]) == 1]
-    if len(lone) == 1:
-        best = lone[0]
-    else:
-        best = min(range(3), key=lambda a: (len(used[a]) == 1, len(used[a]) / profiles[a].span, a))
+    best = lone[0] if len(lone) == 1 else min(range(3), key=lambda a: (len(used[a]) == 1, len(used[a]), a))
     return {AXES[best]: used[best]}
 
 
 def _single_axis(labelled: np.ndarray, profiles: list[SliceProfile]) -> dict[str, list[int]] | None:
     """Slices of one axis that hold all labels; None where no axis has them, or slices of others cross them."""
-    cut = [p.cut_share(p.occupied) >= MIN_CUT_SHARE for p in profiles]
+    shares = [p.cut_share(p.occupied) for p in profiles]
+    cut = [shares[a] >= MIN_CUT_SHARE or _ends_abruptly(profiles, a) for a in range(3)]
     flat = [cut[a] or not profiles[a].has_ends for a in range(3)]
-    first = AXES.index(next(iter(_fewest(profiles))))
-    for a in sorted((a for a in range(3) if cut[a]), key=lambda a: (a != first, len(profiles[a].occupied), a)):
+    order = sorted(range(3), key=lambda a: (-round(shares[a], 1), len(profiles[a].occupied), a))
+    for a in (a for a in order if cut[a]):
         numbers = profiles[a].occupied
         is_box = all(flat) and not _is_thin(numbers, min(profiles[b].thickness for b in range(3) if b != a))
         if not is_box and not _crossed(labelled, a, profiles[a]):
             return {AXES[a]: numbers}
     return None
+
+
+def _ends_abruptly(profiles: list[SliceProfile], axis: int) -> bool:
+    """Whether the first and the last slices of thin stacks along an axis hold about as much as those between."""
+    profile = profiles[axis]
+    runs, size = runs_of(profile.occupied), len(profile.voxels)
+    inner = [run for run in runs if run[0] > 0 and run[-1] < size - 1]
+    if len(inner) < len(runs) or not _is_thin(profile.occupied, min(p.thickness for p in profiles if p is not profile)):
+        return False
+    ends = [min(profile.voxels[run[0]], profile.voxels[run[-1]]) / np.median(profile.voxels[run]) for run in runs]
+    return bool(min(ends) >= MIN_END_SIZE)
 
 
 def _drawn_along_another(axis: str, labelled: np.ndarray, profiles: list[SliceProfile]) -> str:

@@ -73,6 +73,40 @@ def test_two_of_three_slices_of_a_cell_are_found(axis: str) -> None:
     assert found(labelled_on(ball(), **{axis: numbers})) == {axis: numbers}
 
 
+def specks(share: float = 0.2) -> np.ndarray:
+    """A mask of single voxels, of which a slice shows others than the next one."""
+    return np.random.default_rng(0).random((40, 60, 50)) < share
+
+
+@pytest.mark.parametrize("axis", ["k", "j", "i"])
+@pytest.mark.parametrize("numbers", [list(range(12, 22)), [12, 13, 14], [3, 9, 15, 21]])
+def test_slices_of_a_mask_of_specks_are_found(axis: str, numbers: list[int]) -> None:
+    """They looked like oblique strips, and were told as slices of another axis."""
+    assert found(labelled_on(specks(), **{axis: numbers})) == {axis: numbers}
+
+
+@pytest.mark.parametrize("axis", ["k", "j", "i"])
+def test_slices_of_sparse_specks_are_those_of_the_axis_with_the_fewest(axis: str) -> None:
+    """These may still look oblique; but they are on three slices, not on nearly all of another axis."""
+    result = find_labelled_slices(labelled_on(specks(0.01), **{axis: [12, 13, 14]}))
+    assert result.slices == {axis: [12, 13, 14]}
+
+
+def test_specks_all_over_the_volume_are_no_labelled_slices() -> None:
+    inner = np.zeros((60, 80, 70), bool)
+    inner[10:50, 10:70, 10:60] = specks()
+    assert find_labelled_slices(inner).slices == {}
+
+
+@pytest.mark.parametrize("axis", ["k", "j", "i"])
+def test_of_two_axes_along_which_labels_end_the_one_where_all_of_them_end_counts(axis: str) -> None:
+    """Five slices through a flat thing that is ten slices thick."""
+    flat = np.zeros((40, 40, 40), bool)
+    flat[12:22, 4:36, 4:36] = np.random.default_rng(0).random((10, 32, 32)) < 0.95
+    drawn = np.moveaxis(flat, 0, {"k": 1, "j": 2, "i": 0}[axis])
+    assert found(labelled_on(drawn, **{axis: [15, 16, 17, 18, 19]})) == {axis: [15, 16, 17, 18, 19]}
+
+
 def test_one_slice_alone_is_found_on_its_axis() -> None:
     assert found(labelled_on(ball(), j=[18])) == {"j": [18]}
 
