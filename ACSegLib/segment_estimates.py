@@ -6,6 +6,7 @@ labels that it was made for. The tag therefore has a checksum of them, and whoev
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +21,13 @@ from ACSegLib.volume import Segment, Segmentation, distinct_names, label_boxes
 #: Tag of a segment with the interval of its volume.
 TAG = "ACSegVolume"
 
+#: Tag of a segment that cannot be trusted: the Dice that is expected of it.
+DOUBTFUL_TAG = "ACSegDoubtful"
+
 #: Tags of a segment that belong to the labels they were made for.
-LABEL_TAGS = (TAG, SLICES_TAG)
+LABEL_TAGS = (TAG, DOUBTFUL_TAG, SLICES_TAG)
+
+_TAGGED_DICE = re.compile(r"dice=(?P<dice>[01](\.\d+)?) from=\w+ labels=(?P<labels>\w+)$")
 
 #: Errors (one minus Dice) below and above these are not told apart.
 MIN_ERROR, MAX_ERROR = 0.002, 0.95
@@ -241,6 +247,8 @@ def with_volume_intervals(
 ) -> Segmentation:
     """The segmentation with intervals in the tags of its segments, and without what earlier steps said of labels.
 
+    Segments that cannot be trusted have the Dice that is expected of them in a tag, too; see `doubtful_segments`.
+
     Parameters
     ----------
     segmentation : Segmentation
@@ -250,12 +258,14 @@ def with_volume_intervals(
         "fill" or "prediction".
     """
     rows = with_label_tags_of(segmentation.segments, {})
-    voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
-    known = {name: row for name, row in zip(distinct_names(rows), rows, strict=True) if name in voxels}
+    told = {e.segment: e for e in estimates if e.voxels is not None or not e.trusted}
+    known = {name: row for name, row in zip(distinct_names(rows), rows, strict=True) if name in told}
     for (name, row), areas in zip(known.items(), _areas(segmentation, list(known.values())), strict=True):
-        count = int(areas[0].sum())
-        if held := voxels[name].holding(count):
-            row.tags[TAG] = str(VolumeInterval(count, *held, source, _checksum(areas)))
+        expected, count, checksum = told[name], int(areas[0].sum()), _checksum(areas)
+        if expected.voxels is not None and (held := expected.voxels.holding(count)):
+            row.tags[TAG] = str(VolumeInterval(count, *held, source, checksum))
+        if count and not expected.trusted:
+            row.tags[DOUBTFUL_TAG] = f"dice={expected.dice.value:g} from={source} labels={checksum}"
     return replace(segmentation, segments=rows)
 
 
@@ -306,6 +316,20 @@ def volume_intervals(segmentation: Segmentation) -> tuple[dict[str, VolumeInterv
         else:
             changed.append(row.id)
     return known, changed
+
+
+def doubtful_segments(segmentation: Segmentation) -> dict[str, float]:
+    """Ids of the segments that could not be trusted when they were made, and have not been edited since; their Dice."""
+    read = {
+        row.id: _TAGGED_DICE.match(row.tags[DOUBTFUL_TAG]) for row in segmentation.segments if DOUBTFUL_TAG in row.tags
+    }
+    rows = [row for row in segmentation.segments if read.get(row.id) is not None]
+    found = {}
+    for row, areas in zip(rows, _areas(segmentation, rows), strict=True):
+        tag = read[row.id]
+        if tag is not None and tag["labels"] == _checksum(areas):
+            found[row.id] = float(tag["dice"])
+    return found
 
 
 def with_label_tags_of(rows: Sequence[Segment], others: Mapping[str, Segment]) -> list[Segment]:

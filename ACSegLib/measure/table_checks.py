@@ -47,6 +47,7 @@ def warnings_on(
     smallest cell that has a row, 0 if none was to have one, and whether cells at the border have none.
     """
     return [
+        *_on_doubtful(rows),
         *_on_specks(rows),
         *_on_cells_left_out(rows, min_volume, exclude_border),
         *_on_beads(rows),
@@ -73,6 +74,22 @@ def are_specks(rows: Sequence[Row]) -> list[bool]:
         row["voxels"] < MIN_CELL_VOXELS or (row["volume"] < limit and row["volume"] * MIN_SIZE_GAP <= largest[name])
         for name, row in zip(names, rows, strict=True)
     ]
+
+
+def _on_doubtful(rows: Sequence[Row]) -> Iterator[str]:
+    """Segments that could not be trusted when they were filled or predicted, and have not been edited since."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and row.get("expected_dice") is not None:
+            found.setdefault(row["segment"], []).append(row)
+    if len(found) > MAX_SEGMENT_NOTES:
+        found = {f"{len(found)} segments": [row for group in found.values() for row in group]}
+    for segment, group in found.items():
+        dice = min(row["expected_dice"] for row in group)
+        yield (
+            f"{segment} of {_volumes(group)} is doubtful: a Dice of {dice:.2f} was expected when it was made; look at "
+            "it, and correct or delete it, before you use its values."
+        )
 
 
 def _on_specks(rows: Sequence[Row]) -> list[str]:

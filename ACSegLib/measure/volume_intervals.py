@@ -1,11 +1,11 @@
-"""The 90 % interval of a volume in the rows of a table, from the tags of the segments."""
+"""What a fill or a prediction said of its segments, in the rows of a table, from their tags: intervals, and trust."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ACSegLib.json_values import Row
-from ACSegLib.segment_estimates import volume_intervals
+from ACSegLib.segment_estimates import doubtful_segments, volume_intervals
 from ACSegLib.volume import Segmentation
 
 #: What the column "volume_interval" says where the labels are no longer those of the interval.
@@ -13,9 +13,10 @@ CHANGED = "labels changed"
 
 
 def with_volume_columns(rows: Sequence[Row], segmentation: Segmentation) -> list[Row]:
-    """Add the intervals of volumes to rows of `ACSegLib.measure.morphology.measure_segmentation`.
+    """Add what a fill or a prediction said of segments to rows of `measure.morphology.measure_segmentation`.
 
-    Rows of the whole segment get them: that of the segment, and that of its cell if there is one alone.
+    Rows of the whole segment get the interval of its volume: that of the segment, and that of its cell if there is one
+    alone. All rows of a segment that could not be trusted get "expected_dice".
 
     Returns
     -------
@@ -23,10 +24,13 @@ def with_volume_columns(rows: Sequence[Row], segmentation: Segmentation) -> list
         With "volume_low" and "volume_high", None where they are not known, and "volume_interval": what made them
         ("fill", "prediction"), "labels changed", or None. Without these columns if no segment has an interval.
     """
+    segments = {segment.name: segment for segment in segmentation.with_distinct_names().segments}
+    if doubtful := doubtful_segments(segmentation):
+        expected = {name: doubtful[segment.id] for name, segment in segments.items() if segment.id in doubtful}
+        rows = [{**row, "expected_dice": expected.get(row["segment"])} for row in rows]
     known, changed = volume_intervals(segmentation)
     if not known and not changed:
         return list(rows)
-    segments = {segment.name: segment for segment in segmentation.with_distinct_names().segments}
     voxel = segmentation.geometry.voxel_volume
     whole = {row["segment"]: row["voxels"] for row in rows if row["kind"] == "segment"}
     completed = []

@@ -156,7 +156,8 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         prediction.report.notes.append(f"--islands removed all voxels of {', '.join(removed)}; use a smaller number")
         estimates = [e for e in estimates if e.segment not in removed]
     prediction.report.estimates = estimates
-    prediction.report.notes += trust_warnings(estimates, "look at it, and correct it", "look at them, and correct them")
+    advice = "look at it, and correct it, or delete it if there is none", "look at them, and correct or delete them"
+    prediction.report.notes += trust_warnings(estimates, *advice)
     if request.cells and not any(layer.any() for layer in segmentation.layers):
         prediction.report.notes.append("no cell was found, so that there is none to split")
     elif request.cells:

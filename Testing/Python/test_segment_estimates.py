@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.files import open_segmentation, save_segmentation
+from ACSegLib.measure.table_checks import warnings_on
 from ACSegLib.segment_estimates import (
     TAG,
     Interval,
@@ -114,6 +115,24 @@ def test_text_of_another_program_is_no_interval() -> None:
     assert VolumeInterval.parse(str(interval)) == interval
     assert "|" not in str(interval)  # Slicer separates tags by it, and their names by a colon
     assert ":" not in str(interval)
+
+
+def test_a_segment_that_cannot_be_trusted_is_told_where_it_is_measured_until_it_is_edited() -> None:
+    """A false bead of a prediction has a Dice, and no interval of its volume; it is measured, and named."""
+    false = SegmentEstimate("rod", Interval(0.118, 0.0, 1.0), None, trusted=False)
+    right = SegmentEstimate("ball", Interval(0.97, 0.95, 0.99), None, trusted=True)
+    told = with_volume_intervals(ball_and_rod(), [right, false], "prediction")
+    rows = run_measure(MeasureRequest(labels=told, thin_parts=False))
+    assert {(row["segment"], row["expected_dice"]) for row in rows} == {("ball", None), ("rod", 0.118)}
+    named = [{"volume_name": "cell", **row} for row in rows]
+    assert [text for text in warnings_on(named) if "doubtful" in text] == [
+        "rod of cell is doubtful: a Dice of 0.12 was expected when it was made; look at it, and correct or delete it, "
+        "before you use its values."
+    ]
+    edited = told.labels.copy()
+    edited[tuple(np.argwhere(edited == told.segment("rod").value)[0])] = 0
+    for labels in (told.with_labels(edited), with_volume_intervals(told, [], "fill")):
+        assert "expected_dice" not in run_measure(MeasureRequest(labels=labels, thin_parts=False))[0]
 
 
 def test_rows_of_the_whole_segment_have_the_interval_in_their_unit() -> None:

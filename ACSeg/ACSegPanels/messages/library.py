@@ -462,6 +462,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
         _(
+            "{0} of {1} is doubtful: a Dice of {2} was expected when it was made; look at it, and correct or delete "
+            "it, before you use its values."
+        ),
+        _(
             "{0} of {1} labelled voxels lie where the image has no value (not finite, or padding), and nothing is "
             "filled there; check the image."
         ),
