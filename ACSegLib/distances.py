@@ -9,6 +9,9 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.threads import chunks_of, in_threads
 
+#: Voxels up to which SciPy takes less time than ITK, which has threads to start.
+_SMALL = 1 << 14
+
 
 def sampling(spacing: Sequence[float]) -> tuple[float, float, float]:
     """Voxel size along array axes (k, j, i), from a `Geometry.spacing`, which is (i, j, k)."""
@@ -123,6 +126,10 @@ def _within_planes(
 
 def squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:
     """Squared Euclidean distance (float32) of each voxel to the nearest voxel of a mask that is not empty."""
+    if target.size <= _SMALL:
+        from scipy import ndimage
+
+        return np.square(ndimage.distance_transform_edt(~target, sampling=step)).astype(np.float32)
     return np.maximum(_signed_squared_distance(target, step), 0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ACSegLib import distances
 from ACSegLib.distances import signed_distance, squared_distance, within_distance
 from ACSegLib.errors import Cancelled
 from ACSegLib.masks import bounding_box
@@ -52,10 +53,15 @@ def test_results_of_threads_keep_their_order():
     assert in_threads(lambda part: part.start, chunks) == list(range(40))
 
 
-def test_squared_distance_equals_scipy():
-    target = np.random.default_rng(1).random((12, 13, 14)) < 0.02
-    exact = ndimage.distance_transform_edt(~target, sampling=(1.0, 2.0, 0.5))
-    np.testing.assert_allclose(np.sqrt(squared_distance(target, (1.0, 2.0, 0.5))), exact, rtol=1e-5)
+@pytest.mark.parametrize("largest_of_scipy", [0, 1 << 14])
+def test_squared_distance_is_that_to_the_nearest_voxel(largest_of_scipy, monkeypatch):
+    monkeypatch.setattr(distances, "_SMALL", largest_of_scipy)
+    target, step = np.random.default_rng(1).random((12, 13, 14)) < 0.02, np.array([1.0, 2.0, 0.5])
+    places = np.moveaxis(np.indices(target.shape), 0, -1)
+    exact = np.min([np.square((places - voxel) * step).sum(axis=-1) for voxel in np.argwhere(target)], axis=0)
+    found = squared_distance(target, step.tolist())
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
 
 
 def test_boxes_reach_the_border_only_where_their_mask_does():
