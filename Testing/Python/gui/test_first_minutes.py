@@ -99,7 +99,6 @@ def drawn(fresh, tmp_path):
     module.parameters.segmentation = add_segmentation(volume, ("cytoplasm",))
     editor = module.panels["Label"].editor
     editor.setActiveEffectByName("ACSeg random walk fill")
-    editor.activeEffect()._update_inputs()
     draw(editor.activeEffect(), "cytoplasm", on_slices(ball(), (9, 15, 21)))
     yield module
     editor.activeEffect().self().cleanup()
