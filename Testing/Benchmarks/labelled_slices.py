@@ -28,7 +28,7 @@ FILES = (
     "hippocampus/labels/*.nii*",
     "nuclei/nuclei_label.tif",
     "stardist3d_demo/mask*.tif",
-    "fibsem_mito_mef/*.tif",
+    "fibsem_mito_mef/m1_8hpi.tif",
     "sxt_ins1e_masks/*.tif",
     "sxt_ins1e_masks/*.nrrd",
 )
