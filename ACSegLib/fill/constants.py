@@ -380,3 +380,13 @@ LOSS_POWER = 2.0
 
 #: Fewer voxels of new appearance are likely to be noise. A choice: a bead of diameter 5 has 65 voxels.
 FEW_NEW = 50.0
+
+#: A section of a segment: background lies within so many voxels of the finest axis of at least this share of its
+#: border, and its deepest voxel is so deep; what is deeper than this share of it is its core. A choice: the ring around
+#: an outline begins one or two voxels from it. ``strokes.py --prompts --outlines``.
+SECTION_GAP, MIN_SURROUNDED, MIN_SECTION_DEPTH, CORE_DEPTH = 4, 0.6, 3.0, 0.5
+
+#: The length of paths from the core of a section costs 1 and more times `LENGTH_COST`, up to the first with a region of
+#: this misfit or less. What speaks for a region (`distinctness.evidence`) is less by its misfit times the weight.
+#: ``dab_choice.py --falls --outlines``.
+SECTION_LENGTHS, FITTING, MISFIT_WEIGHT = (1, 4, 16, 64, 256), 0.02, 2.0

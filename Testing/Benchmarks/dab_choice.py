@@ -4,6 +4,7 @@
     python Testing/Benchmarks/dab_choice.py --kinds fibroblast nuclei --objects 2
     python Testing/Benchmarks/dab_choice.py --falls           # the whole fill: how often one more dab makes it worse
     python Testing/Benchmarks/dab_choice.py --falls --box     # the same in a box that is drawn loosely, or too tight
+    python Testing/Benchmarks/dab_choice.py --falls --outlines  # the same by outlines (see ``strokes.py``)
 
 A simulated person dabs one object after the other (`ACSegLib.phantom.strokes.next_dab`, or loosely: anywhere deep in
 the largest error). After each dab all candidates between edges are listed (`StrokeSearch.choices`), with their Dice and
@@ -20,6 +21,7 @@ kinds are not the objects of ``strokes.py --prompts``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ import harness
 import numpy as np
 import split_cases
 from fill_cases import hippocampus, nuclei, root_cells
-from strokes import Method, Object, acseg, scores, with_memory, within_box
+from strokes import Method, Object, acseg, outlines, scores, with_memory, within_box
 
 #: Touching cells of `split_cases`, one of each volume.
 TOUCHING = ("blobs", "membranes", "packed")
@@ -183,14 +185,16 @@ def method_of(options: argparse.Namespace) -> MethodOf:
     return lambda _truth, _number: acseg if options.forget else with_memory()
 
 
-def falls(kinds: list[str], data: Path | None, count: int, method: MethodOf) -> list[tuple[str, ...]]:
+def falls(kinds: list[str], data: Path | None, count: int, method: MethodOf, outlined: bool) -> list[tuple[str, ...]]:
     """Rows of the table of falls: one for each kind."""
     rows = []
     for kind in kinds:
         histories = []
         for number, (case, radius) in enumerate(objects(kind, data, count)):
-            for rng in (None, np.random.default_rng(number)):
-                histories.append(filled(case, radius, rng, method(case.truth, number)))
+            for rng in (None,) if outlined else (None, np.random.default_rng(number)):
+                fill = method(case.truth, number)
+                drawn = itertools.islice(outlines(case, fill), DABS) if outlined else ()
+                histories.append([dice for dice, _s in drawn] or filled(case, radius, rng, fill))
                 harness.say(f"{case.name}: " + " ".join(f"{dice:.3f}" for dice in histories[-1]))
         if histories:
             dice = np.array(histories)
@@ -262,13 +266,18 @@ def main() -> int:
     parser.add_argument("--falls", action="store_true", help="count the dabs that make the fill worse")
     parser.add_argument("--forget", action="store_true", help="with --falls: no fill knows the one before")
     parser.add_argument("--box", action="store_true", help="with --falls: in a random box around each object")
+    parser.add_argument("--outlines", action="store_true", help="with --falls: outlines instead of dabs")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     data = harness.data_folder(options.data)
     if options.falls:
-        fallen = (f"falls by more than {fall}, of {DABS - 1} dabs each" for fall in FALLS)
-        header = ("kind", "persons", *fallen, f"below {LOW}", "mean Dice after the first dab", "after the last")
-        print(harness.markdown_table(header, falls(options.kinds, data, options.objects, method_of(options))))
+        fallen = (f"falls by more than {fall}, of {DABS - 1} each" for fall in FALLS)
+        header = ("kind", "persons", *fallen, f"below {LOW}", "mean Dice after the first", "after the last")
+        print(
+            harness.markdown_table(
+                header, falls(options.kinds, data, options.objects, method_of(options), options.outlines)
+            )
+        )
         return 0
     choices: list[Choice] = []
     for kind in options.kinds:

@@ -4,6 +4,7 @@
     python Testing/Benchmarks/strokes.py --size 128 --peers grow
     python Testing/Benchmarks/strokes.py --peers none --prompts # real cells, dab after dab, up to a Dice of 0.95
     python Testing/Benchmarks/strokes.py --peers none --prompts --box  # the same, after a box around the object
+    python Testing/Benchmarks/strokes.py --peers none --prompts --outlines  # outline after outline
     python Testing/Benchmarks/strokes.py --seconds --size 128   # processor time of each of five dabs on a phantom
 
 A simulated person draws on the phantom's cell (`ACSegLib.phantom.strokes`): a stroke inside and one outside on each of
@@ -14,7 +15,9 @@ at its default beta and at 5000, and both rows are shown. Drawn voxels are not s
 
 With ``--prompts``, dabs are placed one by one in the middle of the largest region of errors, the first one inside the
 object. Each fill knows the one before (`previous`), as in the panel; with ``--forget``, none does. The table says after
-how many dabs the Dice reached 0.95, the Dice after each, and the processor time of the slowest. With ``--seconds``,
+how many dabs the Dice reached 0.95, the Dice after each, and the processor time of the slowest. With ``--outlines``,
+the person draws the outline of the object instead: first on its middle slice, then each time on the slice of any axis
+that has most errors. Slices with an outline are not scored. With ``--seconds``,
 five such dabs are placed on each phantom, and the table has the processor time of each.
 """
 
@@ -261,14 +264,66 @@ def prompts(case: Object, method: Method, radius: float = 3.0) -> Iterator[tuple
         yield scores(case.truth, result, case.known & (strokes == 0))[0], seconds
 
 
+def outlines(case: Object, method: Method) -> Iterator[tuple[float, float]]:
+    """Dice after each outline of a simulated person, and its processor time in seconds."""
+    lines = np.zeros(case.truth.shape, np.uint8)
+    result, scored = np.zeros(case.truth.shape, bool), case.known.copy()
+    taken: set[tuple[int, int]] = set()
+    while where := next_slice(case, result, taken) if taken else middle_slice(case):
+        axis, number = where
+        taken.add((axis, number))
+        place = (slice(None),) * axis + (number,)
+        lines[place][contour(case.truth[place])] = 1
+        scored[place] = False
+        start = time.process_time()
+        result = method(case.image, lines)
+        yield scores(case.truth, result, scored)[0], time.process_time() - start
+
+
+def contour(area: np.ndarray) -> np.ndarray:
+    """The border of the largest part of an area, without its holes."""
+    from scipy import ndimage
+
+    parts, _count = ndimage.label(area)
+    region = ndimage.binary_fill_holes(parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]))
+    return region & ~ndimage.binary_erosion(region)
+
+
+def known_slices(case: Object) -> Iterator[tuple[int, int]]:
+    """Axis and number of the slices that show the object and whose truth is known."""
+    for axis, size in enumerate(case.truth.shape):
+        for number in range(size):
+            if case.known.take(number, axis).mean() > 0.98 and case.truth.take(number, axis).sum() >= 30:
+                yield axis, number
+
+
+def middle_slice(case: Object) -> tuple[int, int]:
+    """The slice through the middle, or the one of those known that shows most of the object."""
+    middle = 0, int(np.median(np.argwhere(case.truth)[:, 0]))
+    known = [*known_slices(case)]
+    return middle if middle in known else max(known, key=lambda where: case.truth.take(where[1], where[0]).sum())
+
+
+def next_slice(case: Object, result: np.ndarray, taken: set[tuple[int, int]]) -> tuple[int, int] | None:
+    """The slice with most errors, of those that are three or more away from all with an outline; None if none is."""
+    errors = (result != case.truth) & case.known
+
+    def is_free(axis: int, number: int) -> bool:
+        return all(axis != other or abs(number - n) > 2 for other, n in taken)
+
+    free = [where for where in known_slices(case) if is_free(*where)]
+    return max(free, key=lambda where: np.count_nonzero(errors.take(where[1], where[0])), default=None)
+
+
 def until_reached(dabs: Iterator[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Dice and seconds after each dab, until `PROMPTS_TARGET` is reached."""
+    """Dice and seconds after each prompt, until `PROMPTS_TARGET` is reached."""
     history: list[float] = []
     times: list[float] = []
-    while len(history) < MAX_PROMPTS and (not history or history[-1] < PROMPTS_TARGET):
-        dice, seconds = next(dabs)
+    for dice, seconds in itertools.islice(dabs, MAX_PROMPTS):
         history.append(dice)
         times.append(seconds)
+        if dice >= PROMPTS_TARGET:
+            break
     return history, times
 
 
@@ -297,6 +352,7 @@ def main() -> int:
     parser.add_argument("--prompts", action="store_true", help="real cells, dab after dab")
     parser.add_argument("--seconds", action="store_true", help="processor time of five dabs on each phantom")
     parser.add_argument("--box", action="store_true", help="with --prompts: a box around the object first")
+    parser.add_argument("--outlines", action="store_true", help="with --prompts: outlines instead of dabs")
     parser.add_argument("--forget", action="store_true", help="with --prompts: no fill knows the one before")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
@@ -319,12 +375,14 @@ def main() -> int:
     table = []
     for case in real_objects(data):
         method = within_box(case.truth) if options.box else acseg if options.forget else with_memory()
-        history, times = until_reached(prompts(case, method))
-        reached = str(len(history)) if history[-1] >= PROMPTS_TARGET else f"more than {MAX_PROMPTS}"
+        drawn_by = outlines if options.outlines else prompts
+        history, times = until_reached(drawn_by(case, method))
+        reached = str(len(history)) if history[-1] >= PROMPTS_TARGET else f"more than {len(history)}"
         voxels = f"{case.truth.size / 1e6:.2f}"
         table.append((case.name, reached, " ".join(f"{value:.3f}" for value in history), voxels, f"{max(times):.2f}"))
         harness.say(f"{case.name}: {table[-1][2]}")
-    header = ("object", "dabs to 0.95", "Dice after each", "million voxels", "slowest dab, s")
+    kind = "outline" if options.outlines else "dab"
+    header = ("object", f"{kind}s to 0.95", "Dice after each", "million voxels", f"slowest {kind}, s")
     print(harness.markdown_table(header, table))
     return 0
 

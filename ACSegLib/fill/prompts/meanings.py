@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import GAP_PENALTY, MIN_REGION_SHARE
 from ACSegLib.fill.prompts.dabs import Dab
-from ACSegLib.fill.prompts.path_costs import PathCosts, Region, steady_region
+from ACSegLib.fill.prompts.path_costs import PathCosts, Region, region_up_to, steady_region
 from ACSegLib.fill.seeds import UNKNOWN
 
 
@@ -39,6 +39,14 @@ class Grown:
             for c, n in ((int(c), int(n)) for c, n in sizes)
         }
         return replace(self, regions=regions)
+
+    def ended_at(self, levels: Mapping[int, float]) -> Grown:
+        """The same, but the regions of some classes end at a cost, and beyond it is background."""
+        ended = {
+            c: region_up_to(self.costs, (self.classes == c) & (self.distances <= level), level)
+            for c, level in levels.items()
+        }
+        return replace(self, regions=self.regions | ended)
 
     def seeds(self) -> np.ndarray:
         """The strokes, and background where no region can be."""

@@ -135,6 +135,12 @@ class Region:
     voxels: int = 0
 
 
+def region_up_to(costs: PathCosts, inside: np.ndarray, level: float) -> Region:
+    """The region of voxels, bool (K, J, I), that ends at a known cost; walls count up to their crests."""
+    beyond = level if costs.ends_at_walls else CERTAIN_BACKGROUND * level
+    return Region(level, beyond, *_closed(costs, inside), int(np.count_nonzero(inside)))
+
+
 def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seeds: int, most: float = np.inf) -> Region:
     """Find where a region that grows from strokes should end.
 

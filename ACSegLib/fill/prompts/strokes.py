@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     CLEAR,
+    FITTING,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -32,9 +33,11 @@ from ACSegLib.fill.constants import (
     MIN_GROWTH,
     MIN_RANKED_CONTRAST,
     MIN_WALL_CONTRAST,
+    MISFIT_WEIGHT,
     PAINTED_PENALTY,
     PLAUSIBLE,
     SAME,
+    SECTION_LENGTHS,
     SEEN_MARGIN,
     SPLIT_MARGIN,
     WALL_ADVANTAGE,
@@ -46,6 +49,7 @@ from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.prompts.distinctness import distinctness, evidence
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
 from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
+from ACSegLib.fill.prompts.sections import Section, cores, find_sections, misfit, section_level
 from ACSegLib.fill.prompts.stroke_voxels import closed_room, pooled, typical_voxels, widened
 from ACSegLib.fill.prompts.touching import cells_with_strokes
 from ACSegLib.fill.seeds import UNKNOWN
@@ -167,12 +171,14 @@ class StrokeSearch:
         costs = single[0].grown.costs
         if costs.ends_at_walls:
             return costs, *self._corrected(self.first_explaining(single))
-        corrected = in_threads(self._corrected, self.choices(single))
+        choices = self.choices(single)
+        corrected = in_threads(self._corrected, choices)
         if len(corrected) == 1:
             return costs, *corrected[0]
         image = self.rim_image
         values = in_threads(lambda pair: evidence(image, pair[0]) - pair[1], corrected)
-        return costs, *corrected[int(np.argmax(values))]
+        against = [MISFIT_WEIGHT * self._misfit(meaning.classes) for meaning in choices]
+        return costs, *corrected[int(np.argmax(np.subtract(values, against)))]
 
     def best_after(self, seen: FirstSegmentation) -> tuple[PathCosts, np.ndarray, float]:
         """The same, but what the person saw stays, corrected, unless clearly more speaks for something else."""
@@ -180,6 +186,8 @@ class StrokeSearch:
         old, before = seen.classes[::fk, ::fj, ::fi], self.costs[seen.walls]
         kept, kept_penalty = self._around_dabs(old, before)
         costs, classes, penalty = self.best()
+        if self._misfit(classes) < self._misfit(old):
+            return costs, classes, penalty
         gain = evidence(self.rim_image, classes) - penalty - evidence(self.rim_image, kept) + kept_penalty
         if costs.ends_at_walls == seen.walls:
             changes = gain > SEEN_MARGIN[seen.walls]
@@ -195,6 +203,8 @@ class StrokeSearch:
         Strokes around a room lie near its edges, which then seem to end regions well. So walls also count if they do
         without these strokes.
         """
+        if self.sections:
+            return self._up_to_sections()
         sources = [*self._single()]
         found = self._edges_or_walls(sources)
         if self.room is None or found[0].grown.costs.ends_at_walls:
@@ -202,15 +212,55 @@ class StrokeSearch:
         anywhere = replace(self, room=None).singles()
         return self._meanings(self.costs[1], sources) if anywhere[0].grown.costs.ends_at_walls else found
 
+    @cached_property
+    def sections(self) -> list[Section]:
+        """What strokes say about the places where segments end."""
+        return find_sections(self.dabs, self.steps)
+
+    def _up_to_sections(self) -> list[Meaning]:
+        """What grows from the cores of sections, up to where these end, to edges or to walls.
+
+        Those end the segments whose paths tell the sections from what surrounds them. Where the image shows no edge to
+        a cell that touches, the length of the paths does, as in a ball around the core. So it costs the more, the less
+        the sections fit without. The region that grows least may be meant as well: it fits a section that was drawn a
+        little too large.
+        """
+        edges = in_threads(lambda n: self._from_cores(self.costs[0], n), SECTION_LENGTHS)
+        walls = self._from_cores(self.costs[1], 1)
+        misfits = [self._misfit(meaning.classes) for meaning in edges]
+        if self._misfit(walls.classes) < min(misfits):
+            return [walls]
+        enough = next((n for n, value in enumerate(misfits) if value <= FITTING), len(edges))
+        steady = self._meaning(self.costs[0], cores(self.sections, self.strokes))
+        return [steady, *edges[: enough + 1]]
+
+    def _misfit(self, classes: np.ndarray) -> float:
+        return misfit(self.sections, classes) if self.sections else 0.0
+
+    def _from_cores(self, costs: PathCosts, length: int) -> Meaning:
+        """What grows from the cores of sections; the length of paths costs so many times as much as it does else."""
+        strokes, lengths = cores(self.sections, self.strokes), self.lengths * np.int32(length)
+        free = np.where(strokes == 0, UNKNOWN, strokes) if self.room is None else strokes
+        _classes, distances = costs.spread(free, lengths)
+        levels = {
+            c: section_level([s for s in self.sections if s.number == c], distances)
+            for c in {s.number for s in self.sections}
+        }
+        return self._explained(Grown.along(costs, strokes, lengths).ended_at(levels), lengths)
+
     def choices(self, single: list[Meaning]) -> list[Meaning]:
         """All that the dabs may mean between edges, apart from what is hardly more than the dabs.
+
+        Where sections say where segments end, only what grows up to these is meant.
 
         What the other dabs mean without the one on the steepest ground is among it, so that this one, as it is added,
         cannot spoil all that is known.
         """
-        found = [meaning for group in self._candidates(single) for meaning in group]
-        costs = single[0].grown.costs
-        found += self._meanings(costs, [*self._partly_united()])
+        found = single
+        if not self.sections:
+            found = [meaning for group in self._candidates(single) for meaning in group]
+            costs = single[0].grown.costs
+            found += self._meanings(costs, [*self._partly_united()])
         return in_threads(self._apart, _different([meaning for meaning in found if meaning.is_something] or found))
 
     def _apart(self, meaning: Meaning) -> Meaning:
@@ -276,8 +326,8 @@ class StrokeSearch:
     def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
         return self._explained(Grown.along(costs, strokes, self.lengths))
 
-    def _explained(self, grown: Grown) -> Meaning:
-        classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
+    def _explained(self, grown: Grown, lengths: np.ndarray | None = None) -> Meaning:
+        classes, _distances = grown.costs.spread(grown.seeds(), self.lengths if lengths is None else lengths)
         self.fill_holes(classes)
         depths = self._depths(classes, grown.strokes)
         if self._is_nothing(classes, grown):
