@@ -142,10 +142,10 @@ def _section(
     kept = ((beside >= low) & (beside < low + shape)).all(axis=1)
     if not kept.any():
         return None
-    background, beside, places = background[kept], tuple((beside[kept] - low).T), tuple((places - low).T)
+    drawn, near_it = tuple((places - low).T), tuple((beside[kept] - low).T)
     area, outside = np.zeros(shape, bool), np.zeros(shape, bool)
-    area[places] = True
-    outside[beside] = True
+    area[drawn] = True
+    outside[near_it] = True
     area = ndimage.binary_closing(area) & ~outside
     depth = ndimage.distance_transform_edt(area, sampling=steps)
     if depth.max() < MIN_SECTION_DEPTH:
@@ -154,5 +154,5 @@ def _section(
     away = ndimage.distance_transform_edt(~outside, sampling=steps)
     if np.mean(away[border] <= SECTION_GAP) < MIN_SURROUNDED:
         return None
-    close = ndimage.distance_transform_edt(~area, sampling=steps)[beside] <= 2 * SECTION_GAP
-    return Section(number, tuple(voxels.T), tuple(background[close].T), depth[places])
+    close = ndimage.distance_transform_edt(~area, sampling=steps)[near_it] <= 2 * SECTION_GAP
+    return Section(number, tuple(voxels.T), tuple(background[kept][close].T), depth[drawn])
