@@ -37,7 +37,9 @@ def interactive(*tops):
 def test_panels(module, fake):
     import slicer
 
-    tips = ToolTips(interactive(*(panel.widget for panel in module.panels.values())))
+    editor = module.panels["Label"].editor  # its effects are looked at by themselves
+    buttons = interactive(*(panel.widget for panel in module.panels.values()))
+    tips = ToolTips({name: button for name, button in buttons.items() if not editor.isAncestorOf(button)})
     tips.note()  # an empty scene
     volume = add_volume(ball().astype(np.float32))
     module.parameters.sourceVolume = volume
