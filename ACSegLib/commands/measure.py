@@ -125,7 +125,7 @@ class Results(TableResults):
 def run(options: Options, progress: Progress) -> Results:
     """Measure each input and write the table."""
     check_opening(options)
-    from ACSegLib.measure.contact_table import split_contacts
+    from ACSegLib.measure.contact_table import split_many_contacts
     from ACSegLib.measure.table_checks import summarise_cells, warnings_on
 
     items, missing = _items(options)
@@ -137,9 +137,7 @@ def run(options: Options, progress: Progress) -> Results:
         return summarise_cells(rows)
 
     def split(rows: list[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
-        if not any("contacts" in row for row in rows):  # the columns of the rows have all of them
-            return rows, {}
-        rows, pairs = split_contacts(rows)
+        rows, pairs = split_many_contacts(rows)
         return rows, {"contacts": pairs}
 
     table = run_table(items, missing, measure_item, options, summarise, progress, split=split)

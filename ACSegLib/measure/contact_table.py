@@ -101,3 +101,10 @@ def split_contacts(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
             elif abs(area - back["contact_area"]) > _ROUNDING * area:
                 back["other_contact_area"] = area
     return kept, list(pairs.values())
+
+
+def split_many_contacts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The same, but no pairs where the columns of the rows have all of them."""
+    many = any("contacts" in row for row in rows)
+    kept, pairs = split_contacts(rows)
+    return kept, pairs if many else []

@@ -117,7 +117,7 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     """
     from ACSegLib.commands.measure import Options
     from ACSegLib.commands.options import from_mapping
-    from ACSegLib.measure.contact_table import split_contacts
+    from ACSegLib.measure.contact_table import split_many_contacts
     from ACSegLib.measure.table_checks import warnings_on
     from ACSegLib.special_segments import structures
     from ACSegLib.unfilled_labels import unfilled_notes
@@ -132,8 +132,7 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     if not segmentation.segments:
         raise InputError(f"{labels.name!r} has no segment; there is nothing to measure.")
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
-    many = any("contacts" in row for row in rows)
-    rows, contacts = split_contacts(rows)
+    rows, contacts = split_many_contacts(rows)
     name = volume.name if volume is not None else segmentation.name
     notes += unfilled_notes(segmentation)
     notes += warnings_on(
@@ -142,7 +141,7 @@ def measure(call: Call) -> tuple[Message, Arrays]:
         min_volume=options.min_volume * options.cells,
         exclude_border=options.exclude_border,
     )
-    return {"rows": rows, "contacts": contacts if many else [], "notes": notes}, {}
+    return {"rows": rows, "contacts": contacts, "notes": notes}, {}
 
 
 def split(call: Call) -> tuple[Message, Arrays]:

@@ -149,12 +149,8 @@ def outline(truth: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     middle = int(np.median(np.argwhere(truth)[:, 0]))
-    parts, _count = ndimage.label(ndimage.binary_opening(truth[middle], iterations=2))
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    region = ndimage.binary_fill_holes(parts == np.argmax(sizes))
     drawn_line = np.zeros(truth.shape, np.uint8)
-    drawn_line[middle] = region & ~ndimage.binary_erosion(region)
+    drawn_line[middle] = contour(ndimage.binary_opening(truth[middle], iterations=2))
     return drawn_line
 
 

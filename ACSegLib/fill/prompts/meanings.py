@@ -22,6 +22,7 @@ class Grown:
 
     costs: PathCosts
     strokes: np.ndarray
+    lengths: np.ndarray
     classes: np.ndarray
     distances: np.ndarray
     regions: dict[int, Region]
@@ -29,7 +30,7 @@ class Grown:
     @classmethod
     def along(cls, costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> Grown:
         """Regions that grow from strokes to edges, or to walls."""
-        return cls(costs, strokes, *costs.spread(strokes, lengths), {}).up_to({})
+        return cls(costs, strokes, lengths, *costs.spread(strokes, lengths), {}).up_to({})
 
     def up_to(self, most: Mapping[int, float]) -> Grown:
         """The same, but each region ends below a cost."""

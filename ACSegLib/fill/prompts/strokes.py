@@ -225,28 +225,28 @@ class StrokeSearch:
         the sections fit without. The region that grows least may be meant as well: it fits a section that was drawn a
         little too large.
         """
-        edges = in_threads(lambda n: self._from_cores(self.costs[0], n), SECTION_LENGTHS)
-        walls = self._from_cores(self.costs[1], 1)
+        strokes = cores(self.sections, self.strokes)
+        edges = in_threads(lambda n: self._from_cores(strokes, self.costs[0], n), SECTION_LENGTHS)
+        walls = self._from_cores(strokes, self.costs[1], 1)
         misfits = [self._misfit(meaning.classes) for meaning in edges]
         if self._misfit(walls.classes) < min(misfits):
             return [walls]
         enough = next((n for n, value in enumerate(misfits) if value <= FITTING), len(edges))
-        steady = self._meaning(self.costs[0], cores(self.sections, self.strokes))
-        return [steady, *edges[: enough + 1]]
+        return [self._meaning(self.costs[0], strokes), *edges[: enough + 1]]
 
     def _misfit(self, classes: np.ndarray) -> float:
         return misfit(self.sections, classes) if self.sections else 0.0
 
-    def _from_cores(self, costs: PathCosts, length: int) -> Meaning:
+    def _from_cores(self, strokes: np.ndarray, costs: PathCosts, length: int) -> Meaning:
         """What grows from the cores of sections; the length of paths costs so many times as much as it does else."""
-        strokes, lengths = cores(self.sections, self.strokes), self.lengths * np.int32(length)
+        lengths = self.lengths * np.int32(length)
         free = np.where(strokes == 0, UNKNOWN, strokes) if self.room is None else strokes
         _classes, distances = costs.spread(free, lengths)
         levels = {
             c: section_level([s for s in self.sections if s.number == c], distances)
             for c in {s.number for s in self.sections}
         }
-        return self._explained(Grown.along(costs, strokes, lengths).ended_at(levels), lengths)
+        return self._explained(Grown.along(costs, strokes, lengths).ended_at(levels))
 
     def choices(self, single: list[Meaning]) -> list[Meaning]:
         """All that the dabs may mean between edges, apart from what is hardly more than the dabs.
@@ -326,8 +326,8 @@ class StrokeSearch:
     def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
         return self._explained(Grown.along(costs, strokes, self.lengths))
 
-    def _explained(self, grown: Grown, lengths: np.ndarray | None = None) -> Meaning:
-        classes, _distances = grown.costs.spread(grown.seeds(), self.lengths if lengths is None else lengths)
+    def _explained(self, grown: Grown) -> Meaning:
+        classes, _distances = grown.costs.spread(grown.seeds(), grown.lengths)
         self.fill_holes(classes)
         depths = self._depths(classes, grown.strokes)
         if self._is_nothing(classes, grown):

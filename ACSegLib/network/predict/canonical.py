@@ -109,12 +109,12 @@ def run_canonical(
         del other, inverted
     if slope is not None:
         notes.append(slope.note())
-    blur, taken_back = _blur_of(grid, image, model, progress.check), False
+    blur, undone = _blur_of(grid, image, model, progress.check), None
     if blur is not None:
         sharpened = blur.taken_back(image, progress.check)
         other = _predicted(sharpened, model, settings, stages.predict_sharpened, [])
         if (surer := uncertainty(other.probabilities)) < entropy:
-            first, entropy, image, taken_back = other, surer, sharpened, True
+            first, entropy, image, undone = other, surer, sharpened, blur
             notes.append(blur.note(_coarseness(grid)))
         del other, sharpened
     probabilities, tally, used, regions = first.probabilities, first.tally, first.backend, None
@@ -143,8 +143,8 @@ def run_canonical(
         image = read_whole(grid, array, normalise, progress)
         if slope is not None:
             slope.subtract(image)
-        if blur is not None and taken_back:
-            image = blur.taken_back(image, progress.check)
+        if undone is not None:
+            image = undone.taken_back(image, progress.check)
         image = np.ascontiguousarray(orientation.enter(image))
         stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.enter(probabilities)), image.shape)
