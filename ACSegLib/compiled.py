@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return _patient(_forgiving(numba.njit(cache=True, nogil=True, **options)(function)))
+            return _patient(_forgiving(_certain(numba.njit(cache=True, nogil=True, **options)(function))))
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
@@ -39,6 +40,29 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             return _patient(numba.njit(nogil=True, **options)(function))
 
     return decorate
+
+
+def _certain(loop: Any) -> Any:
+    """Let the index of a loop's machine code never lead to that of other types, or of an earlier version.
+
+    Numba counts the files of a loop, 1, 2, ..., and writes the index first. Where two processes compile the loop for
+    different types at a time, or one ends in between, its index leads to what another has written, or an update has
+    left, under the same number: to code that reads other arrays. So name each file by what it is for, and write it
+    before the index.
+    """
+    files: Any = getattr(getattr(loop, "_cache", None), "_cache_file", None)
+    used = ("_source_stamp", "_data_name", "_save_data", "_load_index", "_save_index")
+    if not all(hasattr(files, name) for name in used):  # a numba that keeps machine code in another way
+        return loop
+
+    def save(key: Any, code: Any) -> None:
+        meant_for = hashlib.sha256(repr((files._source_stamp, key)).encode()).hexdigest()
+        name = files._data_name(int(meant_for[:12], 16))
+        files._save_data(name, code)
+        files._save_index({**files._load_index(), key: name})
+
+    files.save = save
+    return loop
 
 
 def _forgiving(loop: Any) -> Any:

@@ -33,9 +33,23 @@ def temporary_files_stay_together(tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def pytest_collection_finish() -> None:
-    """Hide what collecting made from the garbage collector: it is kept to the end, and large to look through."""
+    """Hide what collecting made from the garbage collector: it is kept to the end, and large to look through.
+
+    And let the collector wait for the end of each test: by itself it begins in whichever thread makes objects, such as
+    one that compiles a loop, and Qt ends the process where another thread than the main one deletes a widget.
+    """
     gc.collect()
     gc.freeze()
+    gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Collect what a test left: after the last one of a file all of it, else what is new."""
+    result = yield
+    last = nextitem is None or nextitem.path != item.path
+    gc.collect(2 if last else 1)
+    return result
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:

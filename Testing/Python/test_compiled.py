@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -45,6 +46,26 @@ def test_machine_code_is_kept_where_there_is_a_folder(tmp_path, monkeypatch):
     module.compiled()(loops.add_two)(values)
     assert values.tolist() == [2.0, 2.0]
     assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_machine_code_of_two_processes_that_compile_at_a_time_is_not_confused(tmp_path, monkeypatch):
+    source = tmp_path / "loops.py"
+    source.write_text("def add_two(values):\n    for n in range(len(values)):\n        values[n] += 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "loops", raising=False)
+    import loops
+
+    module.compiled()(loops.add_two)(np.zeros(2))
+    (index,) = tmp_path.rglob("*.nbi")
+    written = index.read_bytes()
+    index.unlink()  # as if the other one had looked before it was written
+    module.compiled()(loops.add_two)(np.zeros(2, int))
+    index.write_bytes(written)  # as if this one had written it last
+    values, loop = np.zeros(2), module.compiled()(loops.add_two)
+    loop(values)
+    assert values.tolist() == [2.0, 2.0]
+    assert sum(loop.stats.cache_hits.values()) == 1
 
 
 def test_every_compiled_loop_is_made_by_it():
