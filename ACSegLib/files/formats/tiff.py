@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _LUT_ENTRIES = 256
 _MIN_IS_WHITE = 0
 #: Tag of the corner where a plane begins and of the way in which it goes on; 1 is the usual one.
-_ORIENTATION, _TURNED = 274, range(2, 9)
+ORIENTATION, _TURNED = 274, range(2, 9)
 #: How many bytes one byte can be unpacked to: none, LZW, deflate (two codes), PackBits; and others, generously.
 _MAX_INFLATION = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 128}
 _MAX_INFLATION_ELSE = 1 << 17
@@ -93,6 +94,7 @@ def read(path: Path, request: Request) -> Content:
         lossy = int(finest.keyframe.compression) in _LOSSY
         meta = {"description": _description(file), "dataset": str(number), "lossy": lossy}
         notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, finest.keyframe)]
+        notes += tiff_pages.palette_notes(series.pages, array, path)
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content
 
@@ -106,23 +108,29 @@ def _stack(file: Any, pages: Sequence[Any], path: Path) -> Content:
     left = len(file.pages) - len(pages)
     notes = [f"has {left} more pages of another size or type, which were left out."] if left else []
     notes += [*sizes.notes, *placed.notes, *_notes_on_values(file, pages[0])]
+    notes += tiff_pages.palette_notes(pages, placed.array, path)
     return Content((placed.array,), placed.geometry, meta={"description": _description(file)}, notes=notes)
 
 
 def _notes_on_values(file: Any, page: Any) -> list[str]:
     """Notes on values that other programs calibrate in an unknown way, or show inverted."""
     _, notes = tiff_metadata.calibration_of(file)
-    turned = page.tags.get(_ORIENTATION)
-    if turned is not None and turned.value in _TURNED:
-        notes = [
-            *notes,
-            f"states orientation {turned.value}; its planes were read as they are stored, as in ImageJ, but Slicer may "
-            "mirror them.",
-        ]
+    turned = page.tags.get(ORIENTATION)
+    notes = [*notes, *orientation_notes(turned and turned.value)]
     if page.photometric != _MIN_IS_WHITE:
         return notes
     white = "states that its lowest value is white; the values are those of the file, which other programs invert."
     return [*notes, white]
+
+
+def orientation_notes(turned: Any) -> list[str]:
+    """The note on an orientation (a number of TIFF's and Exif's tag) in which planes are to be shown."""
+    if turned not in _TURNED:
+        return []
+    return [
+        f"states orientation {turned}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror "
+        "them."
+    ]
 
 
 def inventory(path: Path) -> list[Part]:
@@ -256,21 +264,49 @@ def _unescaped_xml(text: str) -> str:
     return unescape(text or "")
 
 
-def read_slice(path: Path) -> np.ndarray:
+@dataclass(frozen=True)
+class Slice:
+    """A file that holds one slice.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (j, i)
+        Colours and alpha are a last axis.
+    place : Geometry
+        Voxel size and unit as the file states them.
+    notes : list of str
+        On the voxel size and on the values.
+    palette : list of (red, green, blue)
+        Colours of the indices, from 0 to 255; empty where the values are no indices.
+    """
+
+    plane: np.ndarray
+    place: Geometry = field(default_factory=Geometry)
+    notes: Sequence[str] = ()
+    palette: Sequence[Sequence[int]] = ()
+
+
+def read_slice(path: Path) -> Slice:
     """Read a TIFF that holds one slice, in the axes of the file and with the values that ImageJ shows."""
     with _opened(path) as file:
-        return tiff_metadata.calibrated(native(file.asarray()), file)
+        plane = tiff_metadata.calibrated(native(file.asarray()), file)
+        place, notes = _geometry_of_slice(file)
+        return Slice(plane, place, notes, tiff_pages.palette_of(file.pages[0]))
 
 
 def geometry_of_slice(path: Path) -> tuple[Geometry, list[str]]:
     """Voxel size and unit of a TIFF that holds one slice, and notes on them and on the values."""
     with _opened(path) as file:
-        images = tiff_metadata.ome_images(file.ome_metadata or "") if file.is_ome else []
-        sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
-        found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
-        if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
-            notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
-        return found, [*sizes.notes, *notes, *_notes_on_values(file, file.pages[0])]
+        return _geometry_of_slice(file)
+
+
+def _geometry_of_slice(file: Any) -> tuple[Geometry, list[str]]:
+    images = tiff_metadata.ome_images(file.ome_metadata or "") if file.is_ome else []
+    sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
+    found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
+    if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
+        notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
+    return found, [*sizes.notes, *notes, *_notes_on_values(file, file.pages[0])]
 
 
 def write(content: Content, path: Path) -> list[str]:

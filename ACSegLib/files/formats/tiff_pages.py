@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
 from ACSegLib.files.content import native
+from ACSegLib.files.formats.palettes import Palettes
 
 #: Kinds of series that tifffile makes of pages by their likeness, or of what it wrote at once.
 _KINDS = ("generic", "uniform", "shaped")
 _REDUCED = 1
+_PALETTE = 3
+_BITS_OF_COLOURS = 16
 
 
 def stack_of(file: Any, number: int, path: Path) -> list[Any] | None:
@@ -62,6 +66,24 @@ def _kind(page: Any) -> tuple[Any, ...]:
 
 def _size(page: Any) -> str:
     return f"{' x '.join(str(n) for n in reversed(page.shape))} {page.dtype} {page.photometric.name.lower()}"
+
+
+def palette_of(page: Any) -> list[tuple[int, ...]]:
+    """The colours (red, green, blue; 0 to 255) of the indices of a page; none where its values are no indices."""
+    if page.photometric != _PALETTE or page.colormap is None:
+        return []
+    return [tuple(colour) for colour in (page.colormap.T >> (_BITS_OF_COLOURS - 8)).tolist()]
+
+
+def palette_notes(pages: Sequence[Any], array: np.ndarray, path: Path) -> list[str]:
+    """The notes on the palettes of the planes of an array, one to a page; FileError where they are contradictory."""
+    if pages[0].photometric != _PALETTE:
+        return []
+    palettes = Palettes()
+    for n, (page, plane) in enumerate(zip(pages, array, strict=False)):
+        if page is not None:  # where all planes lie behind one page
+            palettes.require_same(plane, palette_of(_whole(page)), f"{path}, page {n + 1}", f"page {n + 1}")
+    return palettes.notes()
 
 
 def read_stack(pages: list[Any]) -> np.ndarray:

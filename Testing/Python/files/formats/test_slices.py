@@ -12,7 +12,7 @@ from PIL import Image
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume
-from ACSegLib.files.registry import inventory
+from ACSegLib.files.registry import collect_notes, inventory
 from ACSegLib.volume import Geometry
 
 ARRAY = numbers("u2", (12, 5, 6))
@@ -240,6 +240,89 @@ def test_palettes_that_give_an_index_two_colours_are_refused(tmp_path):
     picture.save(tmp_path / "s3.png")
     with pytest.raises(FileError, match=r"s3\.png: its palette gives index 1 another colour than that of s1\.png"):
         open_volume(tmp_path)
+
+
+def test_palettes_of_tiff_count_as_well(tmp_path):
+    """In slices of their own, and in the pages of one file."""
+    picture = Image.fromarray(np.eye(5, 6, dtype=np.uint8), "P")
+    pages = []
+    for name, green in (("s1", 0), ("s2", 255)):
+        picture.putpalette([0, 0, 0, 255, green, 0])
+        picture.save(tmp_path / f"{name}.tif")
+        pages.append(picture.copy())
+    pages[0].save(tmp_path / "stack.tiff", save_all=True, append_images=pages[1:])
+    with pytest.raises(FileError, match=r"stack\.tiff, page 2: its palette gives index 1 another colour.* page 1"):
+        open_volume(tmp_path / "stack.tiff")
+    (tmp_path / "stack.tiff").unlink()
+    with pytest.raises(FileError, match=r"s2\.tif: its palette gives index 1 another colour than that of s1\.tif"):
+        open_volume(tmp_path)
+
+
+@pytest.mark.parametrize(("greys", "told"), [((0, 90, 30), True), ((0, 1, 2), False), ((0, 255, 7), True)])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_greys_of_a_palette_that_are_not_its_indices_are_told(ending, greys, told, tmp_path):
+    """Programs that make pictures smaller number the greys of an image as they like."""
+    picture = Image.fromarray((np.arange(30, dtype=np.uint8) % 3).reshape(5, 6), "P")
+    picture.putpalette([grey for grey in greys for _ in range(3)])
+    for k in range(2):
+        picture.save(tmp_path / f"s{k}.{ending}")
+    with collect_notes() as notes:
+        open_volume(tmp_path)
+    assert [f"has a palette of greys, of which the indices were read (1 for grey {greys[1]})" in n for n in notes] == (
+        [True] * told
+    )
+
+
+def _png(plane, bits):
+    """A grey picture of few bits by hand, since Pillow writes none of 2 or 4."""
+    words = ["".join(format(int(value), f"0{bits}b") for value in row) for row in plane]
+    size = -(-len(words[0]) // 8)
+    rows = b"".join(b"\0" + int(word.ljust(8 * size, "0"), 2).to_bytes(size, "big") for word in words)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", *plane.shape[::-1], bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows))]
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, part in [*parts, (b"IEND", b"")]:
+        data += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+    return data
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(1, 1), (2, 85), (4, 17)])
+def test_greys_of_few_bits_are_spread_as_the_specification_has_it_and_told(bits, factor, tmp_path):
+    """PNG 13.12: a sample of n bits is multiplied by (2^8 - 1) / (2^n - 1); masks are 0 and 1."""
+    array = numbers("u1", (3, 5, 6)) % 2**bits
+    for k, plane in enumerate(array):
+        (tmp_path / f"s{k}.png").write_bytes(_png(plane, bits))
+    with collect_notes() as notes:
+        np.testing.assert_array_equal(open_volume(tmp_path).array, array * factor)
+    assert [f"multiplied by {factor}" in note for note in notes] == [True] * (bits > 1)
+
+
+def test_what_one_slice_alone_states_is_told(tmp_path):
+    """Its white and black exchanged, its rows turned, or another voxel size, between slices without."""
+    odd = {"photometric": "miniswhite", "extratags": [(274, 3, 1, 3, True)]}
+    for k, plane in enumerate(ARRAY):
+        tifffile.imwrite(tmp_path / f"s{k:02d}.tif", plane, metadata=None, **(odd if k == 5 else {}))
+    with collect_notes() as notes:
+        open_volume(tmp_path)
+    assert [note.partition("; ")[0].partition(": ")[2] for note in notes] == [
+        "its slice s05.tif states orientation 3",
+        "its slice s05.tif states that its lowest value is white",
+    ]
+    for k, plane in enumerate(ARRAY):
+        resolution = (5, 5) if k == 5 else (10, 10)
+        tifffile.imwrite(tmp_path / f"s{k:02d}.tif", plane, imagej=True, resolution=resolution, metadata={"unit": "um"})
+    with collect_notes() as notes:
+        open_volume(tmp_path)
+    assert any("s00.tif and s05.tif state different voxel sizes" in note for note in notes)
+
+
+def test_pictures_to_be_turned_are_told(tmp_path):
+    for k, plane in enumerate(ARRAY.astype(np.uint8)):
+        exif = Image.Exif()
+        exif[274] = 6 if k == 2 else 1
+        Image.fromarray(plane).save(tmp_path / f"s{k:02d}.png", exif=exif)
+    with collect_notes() as notes:
+        open_volume(tmp_path)
+    assert ["its slice s02.png states orientation 6" in note for note in notes] == [True]
 
 
 def test_colours_of_16_bits_are_refused(tmp_path):
