@@ -42,6 +42,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
         _("has OME metadata that {0}; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
+        _(
+            "has a palette of greys, of which the indices were read ({0} for grey {1}), as is right for labels; save "
+            "an image as greyscale without a palette."
+        ),
         _("has a row {0} in its table {1} that states no label-value; it was left out."),
         _("has no XML file of BigDataViewer beside it; the voxel size is unknown."),
         _("has no number that counts its slices; they are in the order of their names."),
@@ -77,6 +81,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("its voxel size is that of {0}."),
         _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
         _("keeps a {0} in an array of its own, which is not read; its voxel size may be wrong."),
+        _("keeps greys of {0} bits, whose values were multiplied by {1}, as in other programs."),
         _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
         _("states a cell of {0} voxels but contains {1}; the voxel size is that of the cell's voxels."),
         _("states a scale of {0} where SPM does; its values were multiplied by it."),
@@ -115,7 +120,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "environment variable TMPDIR."
         ),
         _("{0} also turns or shifts the view, which is not done here."),
-        _("{0} and {1} state different voxel sizes; that of the first is used."),
+        _("{0} and {1} {2}; that of the first is used."),
         _("{0} arrived damaged (its {1} checksum differs); try again."),
         _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
         _("{0} could not be downloaded from {1}: {2}."),
