@@ -45,10 +45,16 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Collect what a test left: after the last one of a file all of it, else what is new."""
+    """Collect what a test left: after the last one of a file all of it, else what is new.
+
+    What is alive after a file, such as the packages that it imported, is not looked through again after the next ones.
+    """
     result = yield
-    last = nextitem is None or nextitem.path != item.path
-    gc.collect(2 if last else 1)
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+    else:
+        gc.collect(1)
     return result
 
 

@@ -42,10 +42,25 @@ def make_folder(root):
     return root
 
 
+#: Workers whose application has ended: their processes, which take a second to start, serve the next one.
+_idle = []
+
+
+class LentWorker(Worker):
+    """A worker whose process outlives its application, unless that ends in the midst of work."""
+
+    def stop(self, seconds=0.0):
+        """Let the next application have the process, if it has nothing to do."""
+        if self.running and not self._jobs:
+            _idle.append(self)
+        else:
+            super().stop(seconds)
+
+
 @contextmanager
-def page(root, opened="", labels="", ready=False, **settings):
+def page(root, opened="", labels="", ready=False, worker=None, **settings):
     """A client with the cookie, and perhaps an open volume; `ready` starts the worker process at once."""
-    session, worker = Session(Folder(root, **settings)), Worker()
+    session, worker = Session(Folder(root, **settings)), worker or (_idle.pop() if _idle else LentWorker())
     with patch("ACSegLib.app.server.Worker", lambda: worker):
         guard = Guard(create_application(session, ready=ready))
     with TestClient(guard, base_url=ADDRESS, headers={"Origin": ADDRESS}) as client:

@@ -25,6 +25,7 @@ from appcases import (
 
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.volume import Segmentation
+from ACSegLib.worker import Worker
 
 LABELLED = (2, 7, 12, 17, 21)
 
@@ -369,7 +370,7 @@ def test_no_temporary_file_stays_after_errors_downloads_and_the_end_in_the_midst
     root.mkdir()
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    with page(make_folder(root), "ramp.nrrd", "ball.seg.nrrd", ready=True) as client:
+    with page(make_folder(root), "ramp.nrrd", "ball.seg.nrrd", ready=True, worker=Worker()) as client:
         of_worker = set(place.iterdir())
         for path in ("report.html", "table.csv", "download?ending=.docx", "download?ending=.ome.zarr"):
             assert client.get(f"/api/{path}").status_code >= 400, path

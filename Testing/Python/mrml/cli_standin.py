@@ -1,8 +1,10 @@
-"""Runs CLI modules as Slicer does: command lines made of the XML, nodes exchanged through files, in processes."""
+"""Runs CLI modules as Slicer does: command lines made of the XML, nodes exchanged through files."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import io
 import os
 import re
 import subprocess
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ACSegLib.commands.cli import main
 from ACSegLib.commands.cli_modules import CLI_MODULES
 
 ROOT = Path(__file__).parents[3]
@@ -87,6 +90,14 @@ def run_script(script, *arguments, cwd=None, **environment):
     )
 
 
+def run_here(name, *arguments):
+    """Do what a module's script does, without the second in which a process starts; gives the same."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(name, [str(argument) for argument in arguments])
+    return subprocess.CompletedProcess([name, *arguments], code, out.getvalue(), err.getvalue())
+
+
 def check_progress(stdout, title):
     """The lines by which Slicer follows a CLI module: a start, fractions that grow to 1, an end."""
     lines = stdout.splitlines()
@@ -99,7 +110,10 @@ def check_progress(stdout, title):
 
 
 class CliRunner:
-    """`slicer.cli` for a scene: writes input nodes by their own storage nodes, reads output nodes back."""
+    """`slicer.cli` for a scene: writes input nodes by their own storage nodes, reads output nodes back.
+
+    A module runs in a process of its own where an environment for it is given, and in this one otherwise.
+    """
 
     def __init__(self, scene, folder, **environment):
         self.scene, self.folder, self.environment = scene, Path(folder), environment
@@ -121,8 +135,11 @@ class CliRunner:
                 results.append((data, path))
             else:
                 assert self._store(data, path).WriteData(data)
-        script = FOLDER / module.name / f"{module.name}.py"
-        done = run_script(script, *slicer_command_line(module.name, values), **self.environment)
+        line = slicer_command_line(module.name, values)
+        if self.environment:
+            done = run_script(FOLDER / module.name / f"{module.name}.py", *line, **self.environment)
+        else:
+            done = run_here(module.name, *line)
         if done.returncode == 0:
             check_progress(done.stdout, CLI_MODULES[module.name].title)
         for data, path in results if done.returncode == 0 else ():

@@ -1,13 +1,12 @@
-"""The CLI modules ACSegTrain and ACSegPredict as Slicer starts them: processes, files by Slicer's own storage nodes."""
+"""The CLI modules ACSegTrain and ACSegPredict as Slicer starts them, with files by Slicer's own storage nodes."""
 
 from __future__ import annotations
 
 import types
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cli_standin import FOLDER, CliRunner, check_imports, check_progress, run_script, slicer_command_line
+from cli_standin import FOLDER, CliRunner, check_imports, check_progress, run_here, run_script, slicer_command_line
 
 from ACSegLib.scene import grid, segmentation_from_node
 
@@ -70,24 +69,24 @@ def folders(mrml, tmp_path):
     return tmp_path
 
 
-def train(folders, labels, model, **environment):
+def train_line(folders, labels, model):
     values = {"images": folders / "images", "labels": folders / labels, "output": model, **TINY}
-    return run_script(
-        FOLDER / "ACSegTrain" / "ACSegTrain.py", *slicer_command_line("ACSegTrain", values), **environment
-    )
+    return slicer_command_line("ACSegTrain", values)
 
 
 def test_train_on_segmentations_and_on_label_maps_and_predict(folders, mrml_application, recorder):
-    """Two trainings side by side, then a volume node predicted into a segmentation node."""
+    """Two trainings, one in a process, then a volume node predicted in a process into a segmentation node."""
     from ACSegLib.network.model.model_file import read_card
 
     environment, record = recorder
     mrml = mrml_application
     models = {kind: folders / f"{kind}.acseg" for kind in ("segmentations", "labelmaps")}
-    with ThreadPoolExecutor(2) as pool:
-        runs = {kind: pool.submit(train, folders, kind, model, **environment) for kind, model in models.items()}
-    for kind, run in runs.items():
-        done = run.result()
+    lines = {kind: train_line(folders, kind, model) for kind, model in models.items()}
+    runs = {
+        "segmentations": run_script(FOLDER / "ACSegTrain" / "ACSegTrain.py", *lines["segmentations"], **environment),
+        "labelmaps": run_here("ACSegTrain", *lines["labelmaps"]),
+    }
+    for kind, done in runs.items():
         assert done.returncode == 0, f"{kind}: {done.stderr}"
         check_progress(done.stdout, "ACSeg Train")
         assert f"model: {models[kind]}" in done.stdout
@@ -134,9 +133,10 @@ def test_train_on_segmentations_and_on_label_maps_and_predict(folders, mrml_appl
         ("ACSegPredict", {"images": "i.nrrd", "output": "p.seg.nrrd", "overlap": "2"}, "out of range"),
     ],
 )
-def test_failure_is_one_sentence_on_stderr(tmp_path, name, values, reason):
+def test_failure_is_one_sentence_on_stderr(tmp_path, monkeypatch, name, values, reason):
     (tmp_path / "i.nrrd").write_bytes(b"NRRD0004\n")
-    done = run_script(FOLDER / name / f"{name}.py", *slicer_command_line(name, values), cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(name, *slicer_command_line(name, values))
     assert done.returncode == 2, done.stdout + done.stderr
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
