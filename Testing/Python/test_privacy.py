@@ -74,9 +74,9 @@ def test_a_study_asks_for_no_network(tmp_path: Path) -> None:
     code = """
 from ACSegLib.commands.main import main
 for line in (
-    "phantom -o cells --count 1 --size 48 --every 12",
+    "phantom -o cells --count 1 --size 32 --every 8",
     "fill cells/images cells/sparse -o filled",
-    "predict cells/images -o predicted",
+    "predict cells/images -o predicted --refine none",
     "compare predicted cells/truth -o scores.csv",
     "measure filled --image cells/images -o cells.csv",
     "report -o study.html --scores scores.csv --cells cells.csv",

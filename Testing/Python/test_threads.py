@@ -67,22 +67,24 @@ def run_phantom(_):
 
 
 if __name__ == "__main__":
-    print(WORK(0))
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        print(*pool.map(WORK, range(3)))
+    for work in (run_loop, run_fill, run_smoothing, run_phantom):
+        here = work(0)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            print(work.__name__, here, *pool.map(work, range(3)))
 """
 
 
 @needs_fork
-@pytest.mark.parametrize("work", ["run_loop", "run_fill", "run_smoothing", "run_phantom"])
-def test_forked_processes_compute_what_their_parent_computes(work: str, tmp_path) -> None:
+def test_forked_processes_compute_what_their_parent_computes(tmp_path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(FORKED.replace("WORK", work))
+    program.write_text(FORKED)
     done = subprocess.run(
         [sys.executable, str(program)], capture_output=True, text=True, encoding="utf-8", timeout=240, check=True
     )
-    here, *there = done.stdout.split()
-    assert there == [here] * 3
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [work for work, *_ in lines] == ["run_loop", "run_fill", "run_smoothing", "run_phantom"]
+    for work, here, *there in lines:
+        assert there == [here] * 3, work
 
 
 def test_no_compiled_loop_has_threads_of_its_own() -> None:

@@ -56,7 +56,7 @@ def test_contacts_of_many_segments_are_in_a_table_of_pairs_beside_the_other(tmp_
     for name, array in (("many", blocks), ("few", few)):
         save_segmentation(Segmentation.from_labels(array, NM), tmp_path / f"{name}.nrrd")
     out = tmp_path / "cells.csv"
-    options = ["-o", str(out), "--no-thin-parts", "--quiet"]
+    options = ["-o", str(out), "--no-thin-parts", "--quiet", "--workers", "1"]
     assert main(["measure", str(tmp_path / "few.nrrd"), *options]) == 0
     assert not (tmp_path / "cells-contacts.csv").exists()
     assert "contact: Segment_2" in read_table(out)[0]
@@ -386,7 +386,8 @@ def test_labels_and_images_may_lie_in_one_folder(tmp_path):
 def test_equal_names_in_two_folders_get_their_folders_names(tmp_path):
     for name in ("control", "treated"):
         write_folder(tmp_path / name, 1)
-    options = measure.Options([str(tmp_path / "control"), str(tmp_path / "treated")], str(tmp_path / "t.csv"))
+    folders = [str(tmp_path / name) for name in ("control", "treated")]
+    options = measure.Options(folders, str(tmp_path / "t.csv"), workers=1)
     measure.run(options, Progress())
     rows = read_table(tmp_path / "t.csv")
     assert {r["volume_name"] for r in rows} == {"control/cell000", "treated/cell000"}

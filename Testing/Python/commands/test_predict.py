@@ -295,7 +295,7 @@ def test_without_a_model_the_shipped_one_is_used(files):
         pretrained_model()
     except FileError as error:
         pytest.skip(str(error))
-    results = run(files, model=None)
+    results = run(files, model=None, refine="none")
     assert [s["name"] for s in results["images"][0]["segments"]] == ["cytoplasm", "bead"]
     assert results["model"]["file"] == "pretrained"
 

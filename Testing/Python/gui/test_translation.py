@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 import string
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _spec = importlib.util.spec_from_file_location("acseg_sentences", ROOT / "Testing" / "CMake" / "sentences.py")
 sentences = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(sentences)
+sentences.collect = functools.cache(sentences.collect)  # it reads all sources
 
 
 @pytest.fixture
