@@ -81,7 +81,7 @@ def test_killed_while_measuring(module, desk_worker):
     assert "memory ran out" in panel.ui.measureMessage.text
     assert module.parameters.measureTable is None
     panel.ui.measureButton.click()
-    pump(lambda: not panel.running, 120)
+    pump(lambda: not panel.running)
     assert module.parameters.measureTable.GetNumberOfRows() > 0, panel.ui.measureMessage.text
 
 
@@ -257,7 +257,7 @@ def test_killed_in_the_middle_of_a_correction_and_of_a_split(scene, desk_worker,
     assert desk.effect.preview.node is None
     assert np.array_equal(desk.array(), before)
     button.click()
-    pump(lambda: not desk.effect.session.running, 240)
+    pump(lambda: not desk.effect.session.running)
     assert desk.effect.preview.node is not None, desk.effect.message
     desk.effect.cleanup()
 

@@ -118,7 +118,7 @@ def test_the_first_fill_of_the_effect_comes_within_two_clicks(drawn, fresh):
     effect = drawn.panels["Label"].editor.activeEffect().self()
     effect.panel.fillButton.click()
     assert len(fresh.asked) == 1
-    pump(lambda: not effect.session.running, 250)
+    pump(lambda: not effect.session.running)
     assert effect.preview.node is not None, effect.message
 
 
@@ -128,17 +128,17 @@ def test_the_first_split_of_the_effect_comes_within_two_clicks(drawn, fresh):
     effect = host.self()
     effect.splitting.button.click()
     assert len(fresh.asked) == 1
-    pump(lambda: not effect.session.running, 250)
+    pump(lambda: not effect.session.running)
     assert effect.session.splits, effect.message
 
 
 def test_fill_and_measure_in_the_panels(drawn, fresh):
     fill, measure = drawn.panels["Fill"], drawn.panels["Measure"]
     fill.ui.fillButton.click()
-    pump(lambda: not fill.running, 250)
+    pump(lambda: not fill.running)
     assert drawn.parameters.fillOutput is not None, fill.ui.fillMessage.text
     measure.ui.measureButton.click()
-    pump(lambda: not measure.running, 250)
+    pump(lambda: not measure.running)
     assert drawn.parameters.measureTable.GetNumberOfRows() > 0, measure.ui.measureMessage.text
     assert len(fresh.asked) == 1
 

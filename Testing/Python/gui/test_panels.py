@@ -219,7 +219,7 @@ def test_train_cancel_resume(module):
     panel.options = lambda: {**SMALL, "epochs": 400}
     panel.ui.trainButton.click()
     assert panel.running, panel.ui.trainMessage.text
-    pump(lambda: len(panel.history) >= 2 or not panel.running, 120)
+    pump(lambda: len(panel.history) >= 2 or not panel.running)
     assert panel.running, panel.ui.trainMessage.text
     assert {"loss", "minutes"} <= set(panel.history[0])
     assert _Plots.shown.GetNumberOfPlotSeriesNodes() >= 1
@@ -232,7 +232,7 @@ def test_train_cancel_resume(module):
     done = panel.history[-1]["epoch"]
     panel.options = lambda: {**SMALL, "epochs": int(done) + 2}
     panel.ui.trainResumeButton.click()
-    pump(lambda: not panel.running, 120)
+    pump(lambda: not panel.running)
     assert panel.modelPath.exists(), panel.ui.trainMessage.text
 
     predict = module.panels["Predict"]

@@ -21,7 +21,7 @@ def measuring(module, desk_worker):
 
         def go(self):
             os.killpg(desk_worker.pid, signal.SIGCONT)
-            pump(lambda: not self.panel.running, 120)
+            pump(lambda: not self.panel.running)
 
     module.parameters.measureSegmentation = Measuring.labels
     module.parameters.measureVolume = Measuring.volume
@@ -80,7 +80,7 @@ def test_a_measurement_whose_table_was_deleted_makes_another_one(module, measuri
     first = module.parameters.measureTable
     measuring.panel.ui.measureButton.click()
     slicer.mrmlScene.RemoveNode(first)
-    pump(lambda: not measuring.panel.running, 120)
+    pump(lambda: not measuring.panel.running)
     assert module.parameters.measureTable is not None
     assert module.parameters.measureTable is not first
     assert module.parameters.measureTable.GetNumberOfRows() > 0

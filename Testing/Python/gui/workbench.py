@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 
-def pump(until, seconds: float = 60.0) -> None:
+def pump(until, seconds: float = 240.0) -> None:
     """Run Qt's event loop until a condition holds."""
     from standin.idle import idle, process_events
 
