@@ -204,7 +204,7 @@ def run_table(
         Tells which rows come into the table.
     split : callable, optional
         Takes from the rows what belongs into tables of their own: name of each, and its rows. A table of the name
-        "contacts" lies beside the other one as NAME-contacts.csv, if it has rows.
+        "contacts" lies beside the other one (`beside`), if it has rows or takes the place of an earlier one.
 
     Returns
     -------
@@ -225,10 +225,11 @@ def run_table(
     if not rows and failures:
         raise InputError("; ".join(failures.values()))
     require_segments(options.segments, rows)
-    rows, beside = split([row for row in rows if keep(row)])
-    outputs = {name: _beside(options.output, name) for name, more in beside.items() if more}
+    rows, others = split([row for row in rows if keep(row)])
+    places = {name: beside(options.output, name) for name in others}
+    outputs = {name: path for name, path in places.items() if others[name] or Path(path).exists()}
     for name, path in outputs.items():
-        write_table(beside[name], path)
+        write_table(others[name], path)
     write_table(rows, options.output)
     if not failures:
         forget(journal)
@@ -238,7 +239,7 @@ def run_table(
     return results
 
 
-def _beside(output: str, name: str) -> str:
+def beside(output: str, name: str) -> str:
     """Where another table lies beside one: cells-contacts.csv beside cells.csv."""
     path = Path(output)
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))

@@ -15,7 +15,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ACSegLib.commands.batch import LISTED, Item, TableResults, failure_lines, more_lines, run_table
+from ACSegLib.commands.batch import LISTED, Item, TableResults, beside, failure_lines, more_lines, run_table
 from ACSegLib.commands.inputs import find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files, segments_there
 from ACSegLib.commands.opening import (
@@ -125,7 +125,7 @@ class Results(TableResults):
 def run(options: Options, progress: Progress) -> Results:
     """Measure each input and write the table."""
     check_opening(options)
-    from ACSegLib.measure.contact_table import split_many_contacts
+    from ACSegLib.measure.contact_table import split_contacts, split_many_contacts
     from ACSegLib.measure.table_checks import summarise_cells, warnings_on
 
     items, missing = _items(options)
@@ -137,7 +137,8 @@ def run(options: Options, progress: Progress) -> Results:
         return summarise_cells(rows)
 
     def split(rows: list[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
-        rows, pairs = split_many_contacts(rows)
+        earlier = Path(beside(options.output, "contacts")).exists()  # it must not stay as that of another measurement
+        rows, pairs = (split_contacts if earlier else split_many_contacts)(rows)
         return rows, {"contacts": pairs}
 
     table = run_table(items, missing, measure_item, options, summarise, progress, split=split)

@@ -104,7 +104,7 @@ def split_contacts(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def split_many_contacts(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The same, but no pairs where the columns of the rows have all of them."""
+    """The same as `split_contacts`, but no pairs where the columns of the rows have all of them."""
     many = any("contacts" in row for row in rows)
     kept, pairs = split_contacts(rows)
     return kept, pairs if many else []

@@ -73,6 +73,17 @@ def test_contacts_of_many_segments_are_in_a_table_of_pairs_beside_the_other(tmp_
     rows = [row for row in read_table(out) if row["volume_name"] == "many" and row["kind"] == "segment"]
     assert sum(row["contact: other segments"] for row in rows) == pytest.approx(2 * sum(of_many.values()))
     assert not any(row.get("contact: Segment_2") for row in rows)
+    # no table of pairs stays beside a measurement that it is not of
+    assert main(["measure", str(tmp_path / "few.nrrd"), *options]) == 0
+    pairs = read_table(tmp_path / "cells-contacts.csv")
+    assert {(pair["segment"], pair["other"]) for pair in pairs} == {
+        ("Segment_1", "Segment_2"),
+        ("Segment_2", "Segment_3"),
+    }
+    lone = Segmentation.from_labels(np.where(blocks == 1, 1, 0).astype(np.uint8), NM)
+    save_segmentation(lone, tmp_path / "few.nrrd")
+    assert main(["measure", str(tmp_path / "few.nrrd"), *options]) == 0
+    assert not (tmp_path / "cells-contacts.csv").read_text(encoding="utf-8-sig").strip()
 
 
 def test_one_file_is_measured_in_micrometres(tmp_path, capsys):
