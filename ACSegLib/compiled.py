@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import logging
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ACSegLib.jobs import patiently
 
 #: Sums may be reordered; NaN and infinities keep their meaning where a loop tests for them.
 FAST_MATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+
+#: Age in seconds from which on machine code is not that of a process that is just about to write its index.
+_LEFT = 3600
 
 _told = False
 
@@ -48,10 +54,10 @@ def _certain(loop: Any) -> Any:
     Numba counts the files of a loop, 1, 2, ..., and writes the index first. Where two processes compile the loop for
     different types at a time, or one ends in between, its index leads to what another has written, or an update has
     left, under the same number: to code that reads other arrays. So name each file by what it is for, and write it
-    before the index.
+    before the index. What an update has left is removed.
     """
     files: Any = getattr(getattr(loop, "_cache", None), "_cache_file", None)
-    used = ("_source_stamp", "_data_name", "_save_data", "_load_index", "_save_index")
+    used = ("_source_stamp", "_cache_path", "_index_name", "_data_name", "_save_data", "_load_index", "_save_index")
     if not all(hasattr(files, name) for name in used):  # a numba that keeps machine code in another way
         return loop
 
@@ -59,7 +65,13 @@ def _certain(loop: Any) -> Any:
         meant_for = hashlib.sha256(repr((files._source_stamp, key)).encode()).hexdigest()
         name = files._data_name(int(meant_for[:12], 16))
         files._save_data(name, code)
-        files._save_index({**files._load_index(), key: name})
+        index = files._load_index()
+        files._save_index({**index, key: name})
+        if not index:
+            for path in Path(files._cache_path).glob(f"{Path(files._index_name).stem}.*.nbc"):
+                with contextlib.suppress(OSError):  # another process reads it, or was faster
+                    if time.time() - path.stat().st_mtime > _LEFT:
+                        path.unlink()
 
     files.save = save
     return loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import numpy as np
@@ -66,6 +67,13 @@ def test_machine_code_of_two_processes_that_compile_at_a_time_is_not_confused(tm
     loop(values)
     assert values.tolist() == [2.0, 2.0]
     assert sum(loop.stats.cache_hits.values()) == 1
+    kept = list(tmp_path.rglob("*.nbc"))
+    assert len(kept) == 2
+    os.utime(kept[0], (0, 0))
+    source.write_text(source.read_text() + "\n")  # another version
+    module.compiled()(loops.add_two)(np.zeros(2, np.float32))
+    assert kept[1] in (left := list(tmp_path.rglob("*.nbc")))
+    assert len(left) == 2
 
 
 def test_every_compiled_loop_is_made_by_it():
