@@ -15,6 +15,9 @@ _SEEN = 0.3
 _SAMPLED = 20000
 #: Cells are a tissue if they are more than so many, and fill this part of the box around them.
 _FEW, _TISSUE = 10, 0.9
+#: Percentiles of the image in the mask, and how many times their distance intensities may lie beyond them. Noise,
+#: granules and seams do not; hot and dead voxels, which would hide all seams, do.
+_USUAL, _BEYOND = (1.0, 99.0), 4.0
 
 
 def kind_of_seams(cells: np.ndarray, seams: Seams, wanted: str) -> str:
@@ -60,6 +63,33 @@ def is_flat(image: np.ndarray, mask: np.ndarray) -> bool:
         if (within != first).any():
             return False
     return True
+
+
+def within_usual(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image with hot and dead voxels no farther from the others than seams are, in a unit that suits float32.
+
+    The unit is a power of two, so that no digit changes, nor any result on usual images.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (k, j, i)
+        Finite.
+    mask : ndarray of bool, shape (k, j, i)
+
+    Returns
+    -------
+    ndarray of float32, shape (k, j, i)
+    """
+    inside = np.flatnonzero(mask)
+    values = image.ravel()[inside[:: max(1, len(inside) // _SAMPLED)]].astype(np.float64)
+    low, high = (float(v) for v in np.percentile(values, _USUAL))
+    if not high > low:  # nearly all of it is constant: what differs is what there is to see
+        return image
+    margin = _BEYOND * (high - low)
+    unit = -int(np.frexp(high - low)[1])
+    largest = float(np.finfo(np.float32).max)
+    ends = np.clip([low - margin, high + margin], -largest, largest)
+    return np.ldexp(np.clip(image, *ends.astype(np.float32)), unit)
 
 
 def is_tissue(mask: np.ndarray, cells: int) -> bool:

@@ -63,7 +63,8 @@ class WorkGrid:
         """Mean of each block, float32; missing values become the nearest one, so that no seam begins where they do."""
         from scipy import ndimage
 
-        reduced = self._reduced(image[self.box], np.mean).astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is missing
+            reduced = self._reduced(image[self.box], np.mean).astype(np.float32)
         missing = ~np.isfinite(reduced)
         if missing.all():
             return np.zeros_like(reduced)

@@ -6,22 +6,49 @@ import numpy as np
 
 from ACSegLib.cells.grid import spread_through
 from ACSegLib.errors import InputError
+from ACSegLib.special_segments import structures
 from ACSegLib.volume import Segmentation, unique_values
 
 
-def seed_array(seeds: Segmentation) -> np.ndarray:
-    """A number for each seed on its voxels: its segment, or its component where there is one segment; int32."""
+def seed_array(seeds: Segmentation) -> tuple[np.ndarray, list[str]]:
+    """A number for each seed on its voxels: its segment, or its component where there is one segment.
+
+    Voxels of several seeds mark no cell, nor do segments that are no structures (background, ignored).
+
+    Returns
+    -------
+    marks : ndarray of int32, shape (k, j, i)
+    notes : list of str
+        A sentence on segments that were left out.
+
+    Raises
+    ------
+    InputError
+        If there is no seed, or one of which all voxels belong to other seeds as well.
+    """
     from scipy import ndimage
 
+    named = seeds.name
+    seeds, _, notes = structures(seeds)
     present = [s for s in seeds.segments if seeds.mask(s).any()]
     if not present:
-        raise InputError(f"the seeds {seeds.name!r} are empty; draw a dab in each cell.")
+        raise InputError(f"the seeds {named!r} are empty; draw a dab in each cell.")
     if len(present) == 1:
-        return ndimage.label(seeds.mask(present[0]), np.ones((3, 3, 3)))[0].astype(np.int32)
+        return ndimage.label(seeds.mask(present[0]), np.ones((3, 3, 3)))[0].astype(np.int32), notes
     marks = np.zeros(seeds.shape, np.int32)
+    shared = np.zeros(seeds.shape, bool)
     for number, segment in enumerate(present, start=1):
-        marks[seeds.mask(segment)] = number
-    return marks
+        mask = seeds.mask(segment)
+        shared |= mask & (marks > 0)
+        marks[mask] = number
+    marks[shared] = 0
+    left = set(unique_values(marks).tolist())
+    hidden = [s.name for number, s in enumerate(present, start=1) if number not in left]
+    if hidden:
+        raise InputError(
+            f"all voxels of the seed {hidden[0]!r} belong to other seeds, too; draw the dabs of different cells apart."
+        )
+    return marks, notes
 
 
 def usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -83,9 +83,10 @@ def split_segments(
         known = ", ".join(s.name for s in segmentation.segments) or "none"
         raise InputError(f"there is no segment of cells to split; name one of: {known}.")
     chosen = [s for s in chosen if segmentation.mask(s).any()]
-    marks, outside = None if seeds is None else seed_array(seeds), ""
+    marks, notes = (None, []) if seeds is None else seed_array(seeds)
     if marks is not None:
         chosen, outside = _marked(segmentation, chosen, marks)
+        notes += outside
     elif settings.count is not None and len(chosen) > 1:
         raise InputError(f"{settings.count} cells of which segment? Name one of: {', '.join(s.name for s in chosen)}.")
     used = [{s.value for s in segmentation.segments if s.layer == n} for n in range(len(segmentation.layers))]
@@ -102,22 +103,22 @@ def split_segments(
             None if marks is None else np.where(mask, marks, 0),
             part,
         )
-        if outside and not found:
-            cells.notes.append(outside)
+        if not found:
+            cells.notes.extend(notes)
         rows = _rows(segment, len(cells.sizes), used[segment.layer], taken, ids)
         found.append(SegmentCells(segment, cells, rows))
     return found
 
 
-def _marked(segmentation: Segmentation, segments: Sequence[Segment], marks: np.ndarray) -> tuple[list[Segment], str]:
-    """The segments that hold a seed, and a note on the seeds that lie in none."""
+def _marked(segmentation: Segmentation, segments: Sequence[Segment], marks: np.ndarray) -> tuple[list[Segment], list[str]]:
+    """The segments that hold a seed, and notes on the seeds that lie in none."""
     drawn = {int(v) for v in unique_values(marks) if v}
     inside = {s.id: drawn.intersection(np.unique(marks[segmentation.mask(s)]).tolist()) for s in segments}
     lost = len(drawn) - len(set[int]().union(*inside.values()))
     if lost == len(drawn):
         raise InputError("no seed lies in a segment that is to be split; draw a dab in each cell.")
-    note = f"{lost} of {len(drawn)} seeds lie outside the segments and do not count." if lost else ""
-    return [s for s in segments if inside[s.id]], note
+    notes = [f"{lost} of {len(drawn)} seeds lie outside the segments and do not count."] if lost else []
+    return [s for s in segments if inside[s.id]], notes
 
 
 def _with_outlines(settings: SplitSettings, segment: Segment) -> SplitSettings:

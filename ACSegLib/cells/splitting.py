@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ACSegLib.cells.basins import find_basins
-from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams
+from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams, within_usual
 from ACSegLib.cells.grid import WorkGrid
 from ACSegLib.cells.seam_places import settle_seams
 from ACSegLib.cells.seams import Seams, find_seams
@@ -208,6 +208,8 @@ class _Regions:
         if picture is not None and is_flat(picture, small):
             picture = None
             notes.append("the image is constant within the segment and shows nothing; the shape decided.")
+        elif picture is not None:
+            picture = within_usual(picture, small)
         check()
         if image is None and settings.seams in ("dark", "bright"):
             notes.append(f"no {settings.seams} seams can be seen without an image; the shape decided.")

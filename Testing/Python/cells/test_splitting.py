@@ -25,7 +25,7 @@ from ACSegLib.measure.instances import match_instances
 from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.phantom import simulate, vary_packed
 from ACSegLib.segment_estimates import TAG, VolumeInterval
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Geometry, Segment, Segmentation
 from ACSegLib.workflows import PredictRequest, run
 
 
@@ -234,11 +234,55 @@ def test_missing_values_make_no_seams():
     assert (len(found.sizes), found.seams) == (1, "none")
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda image: np.put(image, np.ravel_multi_index((10, 11, 30), image.shape), 1e5),
+        lambda image: np.put(image, np.ravel_multi_index((10, 11, 30), image.shape), -3e38),
+        lambda image: np.multiply(image, 1e-30, out=image),
+        lambda image: np.multiply(image, 1e30, out=image),
+    ],
+    ids=["hot voxel", "dead voxel", "tiny unit", "huge unit"],
+)
+def test_neither_single_voxels_nor_the_unit_of_intensities_hide_seams(spoil):
+    k, j, i = np.indices((20, 22, 66))
+    rod = ((k - 10) ** 2 + (j - 11) ** 2 < 64) & (i > 2) & (i < 63)
+    cells = np.where(rod, 1 + (i >= 23) + (i >= 44), 0).astype(np.uint16)
+    image = np.where(rod, 100.0, 20.0) + np.random.default_rng(0).normal(0, 4, rod.shape)
+    image[:, :, 22:24] -= 40
+    image[:, :, 43:45] -= 40
+    spoil(image)
+    assert quality(split_mask(rod, image), cells) > 0.99
+
+
 def test_seeds_outside_alone_are_refused():
     seeds = np.zeros(TWO.shape, int)
     seeds[0, 0, 0] = 1
     with pytest.raises(InputError, match="no seed lies in the segment"):
         split_mask(TWO > 0, seeds=seeds)
+
+
+def seeds_of(**places):
+    masks = {name: np.zeros(TWO.shape, bool) for name in places}
+    for name, place in places.items():
+        masks[name][16, 16, place] = True
+    rows = [Segment(name, 1, id=name) for name in places]
+    return Segmentation.from_masks(list(masks.values()), rows, Geometry(), "dabs")
+
+
+def test_a_seed_that_lies_under_another_one_is_refused():
+    labels = Segmentation.from_labels((TWO > 0).astype(np.uint8))
+    with pytest.raises(InputError, match="all voxels of the seed 'under' belong to other seeds"):
+        split_segments(labels, seeds=seeds_of(under=10, over=[10, 11], other=40))
+    (found,) = split_segments(labels, seeds=seeds_of(one=[9, 10], two=[10, 11], other=40))
+    assert len({found.cells.labels[16, 16, i] for i in (9, 11, 40)}) == 3
+
+
+def test_a_dab_of_background_is_no_seed():
+    labels = Segmentation.from_labels((TWO > 0).astype(np.uint8))
+    (found,) = split_segments(labels, seeds=seeds_of(one=10, other=40, Background=26))
+    assert quality(found.cells, TWO) > 0.99
+    assert found.cells.notes == ["dabs: 'Background' is background, as the name says; rename it if it is a structure."]
 
 
 def test_specks_are_no_cells_and_are_told():
