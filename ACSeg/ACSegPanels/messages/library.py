@@ -73,6 +73,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "slices so that slabs get thinner."
         ),
         _("a {0} node is needed, not {1}; {2} or select one."),
+        _("all voxels of the seed {0} belong to other seeds, too; draw the dabs of different cells apart."),
         _(
             "arrays cannot be handed to the worker process: {0} cannot be written in; set the environment variable "
             "TMPDIR to a folder that can."
