@@ -110,7 +110,9 @@ def split_segments(
     return found
 
 
-def _marked(segmentation: Segmentation, segments: Sequence[Segment], marks: np.ndarray) -> tuple[list[Segment], list[str]]:
+def _marked(
+    segmentation: Segmentation, segments: Sequence[Segment], marks: np.ndarray
+) -> tuple[list[Segment], list[str]]:
     """The segments that hold a seed, and notes on the seeds that lie in none."""
     drawn = {int(v) for v in unique_values(marks) if v}
     inside = {s.id: drawn.intersection(np.unique(marks[segmentation.mask(s)]).tolist()) for s in segments}
