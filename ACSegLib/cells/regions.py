@@ -66,7 +66,7 @@ def connect(labels: np.ndarray, seams: Seams, check: Callable[[], None] = lambda
     edges = np.zeros((len(pairs.a), kernels.EDGE_WIDTH))
     for first in range(0, len(places), _FACES_AT_ONCE):
         part = slice(first, first + _FACES_AT_ONCE)
-        described = scene.describe(places[part])[:, PLATES]
+        described = np.ascontiguousarray(scene.describe(places[part])[:, PLATES])
         faces = (pairs.pair[part], pairs.one[part], pairs.other[part], pairs.axis[part], described)
         fields = (seams.odds.ravel(), seams.distance.ravel(), seams.depth.ravel(), filled, surface)
         kernels.add_faces(*faces, *fields, np.array(labels.shape), step, edges)

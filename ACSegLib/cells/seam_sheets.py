@@ -139,7 +139,7 @@ def _looked_at(free: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Free voxels and their neighbours in the mask, (n, 3)."""
     from scipy.ndimage import binary_dilation
 
-    return np.argwhere(binary_dilation(free) & mask)
+    return np.ascontiguousarray(np.argwhere(binary_dilation(free) & mask))
 
 
 def _parts(count: int, check: Callable[[], None]) -> Iterator[slice]:

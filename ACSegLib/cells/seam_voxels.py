@@ -57,6 +57,7 @@ class VoxelScene:
         """Features of voxels (n, 3); float32, shape (n, WIDTH)."""
         from ACSegLib.cells import voxel_kernels as kernels
 
+        places = np.ascontiguousarray(places)  # the loop is compiled for one order of memory
         out = np.zeros((len(places), WIDTH), np.float32)
         kernels.describe_voxels(self.images, self.depths, self.summit, places, self.step, self.scaling, self.known, out)
         return out

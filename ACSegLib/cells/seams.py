@@ -120,9 +120,10 @@ def squared_envelope(cost: np.ndarray, step: Sequence[float], check: Callable[[]
     from ACSegLib.cells import kernels
 
     planes, rows, columns = cost.shape
-    spread(lambda a, b: kernels.envelope_along(cost.reshape(-1, columns, 1), step[2] ** 2, a, b), planes * rows)
+    weights = [float(side) ** 2 for side in step]  # the loop is compiled for one type of number
+    spread(lambda a, b: kernels.envelope_along(cost.reshape(-1, columns, 1), weights[2], a, b), planes * rows)
     check()
-    spread(lambda a, b: kernels.envelope_along(cost, step[1] ** 2, a, b), planes)
+    spread(lambda a, b: kernels.envelope_along(cost, weights[1], a, b), planes)
     check()
     turned = cost.transpose(1, 0, 2)
-    spread(lambda a, b: kernels.envelope_along(turned, step[0] ** 2, a, b), rows)
+    spread(lambda a, b: kernels.envelope_along(turned, weights[0], a, b), rows)

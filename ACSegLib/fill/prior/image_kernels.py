@@ -29,7 +29,7 @@ def _scale_clip(begin, end, image, low, high, out):
 
 def scale_clip(image, low, high, out):
     """Map `low`..`high` of an image (any numeric type) to 0..1 in float32, clipped."""
-    spread(_scale_clip, len(image), image, low, high, out)
+    spread(_scale_clip, len(image), image, float(low), float(high), out)
 
 
 @_loop
