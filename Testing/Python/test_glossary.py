@@ -1,5 +1,6 @@
 """One word for each thing: the words that the glossary does not use are used nowhere in code, panels and documents."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -44,8 +45,13 @@ def pattern(word):
     )
 
 
+@functools.cache
 def lines():
     """Every line of code, panels and documents, names in camelCase taken apart; with its place."""
+    return list(_lines())
+
+
+def _lines():
     places = [
         *(path for path in (ROOT / "ACSegLib").rglob("*.py") if "node_modules" not in path.parts),
         *(ROOT / "ACSegLib" / "app" / "web" / "src").rglob("*.ts"),
@@ -60,9 +66,6 @@ def lines():
                 yield f"{path.relative_to(ROOT)}:{number}", line, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", line)
 
 
-LINES = list(lines())
-
-
 def test_the_glossary_names_words_that_are_not_used():
     assert len(unused()) > 30
     assert unused()["forecast"] == "cross-validation"
@@ -74,7 +77,7 @@ def test_a_word_that_the_glossary_does_not_use_is_used_nowhere(word):
     exception = re.compile(EXCEPTIONS.get(word, "(?!)"))
     uses = [
         f"{place}: {line.strip()}"
-        for place, line, apart in LINES
+        for place, line, apart in lines()
         if found.search(apart) and not exception.search(f"{place}: {line}")
     ]
     assert not uses, f"say {unused()[word]!r} instead of {word!r}:\n" + "\n".join(uses[:20])

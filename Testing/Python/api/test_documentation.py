@@ -64,6 +64,9 @@ def test_the_notebook_runs(monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     notebook = nbformat.read(NOTEBOOK, 4)
+    for cell in notebook.cells:  # a smaller volume, with as many labelled slices
+        cell.source = cell.source.replace("simulate(64, ", "simulate(48, ").replace("every=12", "every=9")
+    assert any("simulate(48, " in cell.source and "every=9" in cell.source for cell in notebook.cells)
     client.NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
     text = "".join(
         output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs

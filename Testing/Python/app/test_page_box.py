@@ -20,17 +20,27 @@ def chrome():
         yield running
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("box")
+    save_volume(cell_case()[0], root / "cell.nrrd")
+    with serving(root / "cell.nrrd", "--root", root) as running:
+        yield running
+
+
 @pytest.fixture
-def desk(tmp_path, chrome):
-    """The page of a ball, and a thin brush."""
-    save_volume(cell_case()[0], tmp_path / "cell.nrrd")
-    with serving(tmp_path / "cell.nrrd", "--root", tmp_path) as server:
-        context = chrome.new_context(viewport={"width": 1280, "height": 800})
-        desk = Desk(context.new_page(), server)
-        desk.go_to(12)
-        yield desk
-        assert desk.errors == []
-        context.close()
+def desk(server, chrome):
+    """The page of a ball without labels and without a box, and a thin brush."""
+    context = chrome.new_context(viewport={"width": 1280, "height": 800})
+    context.request.get(server.address)  # gives the cookie
+    origin, body = f"http://127.0.0.1:{server.port}", {"path": "cell.nrrd", "fresh": True}
+    answer = context.request.post(f"{origin}/api/open", data=body, headers={"Origin": origin})
+    assert answer.ok, answer.text()
+    desk = Desk(context.new_page(), server)
+    desk.go_to(12)
+    yield desk
+    assert desk.errors == []
+    context.close()
 
 
 def boxed(desk, box):

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from webtools import WEB, needs_node, npx
+from webtools import WEB, needs_node, node
 
 from ACSegLib.app import contract, requests
 from ACSegLib.app.server import STATIC
@@ -29,18 +29,18 @@ def test_page_and_server_agree_on_the_fields_of(name):
 
 @needs_node
 def test_types_and_style_of_the_sources():
-    npx("tsc", "--noEmit")
-    npx("eslint", ".")
+    node("tsc", "--noEmit")
+    node("eslint", ".")
 
 
 @needs_node
 def test_unit_tests_of_the_page_pass():
-    assert re.search(r"Tests\s+\d+ passed", re.sub(r"\x1b\[[0-9;]*m", "", npx("vitest", "run")))
+    assert re.search(r"Tests\s+\d+ passed", re.sub(r"\x1b\[[0-9;]*m", "", node("vitest", "run")))
 
 
 @needs_node
 def test_the_committed_bundle_is_what_the_sources_build(tmp_path):
-    npx("vite", "build", "--outDir", str(tmp_path / "fresh"), "--emptyOutDir")
+    node("vite", "build", "--outDir", str(tmp_path / "fresh"), "--emptyOutDir")
     fresh, committed = (
         {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
         for root in (tmp_path / "fresh", STATIC)

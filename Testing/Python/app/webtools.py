@@ -23,10 +23,11 @@ def missing():
 needs_node = pytest.mark.skipif(bool(missing()), reason=missing() or "Node.js is there")
 
 
-def npx(*command):
+def node(*command):
     """Run a program of the page's packages; gives what it printed, and fails with it if the program does."""
+    program, *arguments = command
     done = subprocess.run(
-        [shutil.which("npx"), "--no-install", *command],
+        [shutil.which(program, path=WEB / "node_modules" / ".bin"), *arguments],
         cwd=WEB,
         capture_output=True,
         text=True,

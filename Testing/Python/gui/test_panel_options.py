@@ -65,18 +65,23 @@ def default_differs(panel, widget, command, info):
     )
 
 
-@pytest.mark.parametrize(("panel", "widget", "command", "name"), WIDGETS)
-def test_widgets_of_the_panels(module, panel, widget, command, name):
+def test_widgets_of_the_panels(module):
+    for panel, widget, command, name in WIDGETS:
+        check_widget(module.panels[panel], widget, command, option(command, name))
+
+
+def check_widget(panel, widget, command, info):
+    """Help, choices or range, and what is shown at first."""
     from PySide6 import QtWidgets
 
-    info, box = option(command, name), getattr(module.panels[panel].ui, widget)
+    box = getattr(panel.ui, widget)
     check_help(box.toolTip, info)
-    differs = default_differs(panel, widget, command, info)
+    differs = default_differs(panel.name, widget, command, info)
     if isinstance(box, QtWidgets.QComboBox):
-        values = {word: value for value, word in module.panels[panel].words()[widget].items()}
+        values = {word: value for value, word in panel.words()[widget].items()}
         choices = [values[box.itemText(n)] for n in range(box.count)]
-        assert set(choices) <= set(info.metadata["choices"])
-        assert panel == "Measure" or set(choices) == set(info.metadata["choices"])
+        assert set(choices) <= set(info.metadata["choices"]), widget
+        assert panel.name == "Measure" or set(choices) == set(info.metadata["choices"]), widget
         assert values[box.currentText] == info.default, differs
     elif isinstance(box, QtWidgets.QCheckBox):
         assert box.checked == bool(info.default), differs
@@ -85,7 +90,7 @@ def test_widgets_of_the_panels(module, panel, widget, command, name):
     else:
         assert box.value == (info.default or 0), differs
         off = 0 if info.default is None else None
-        assert off is None or box.specialValueText
+        assert off is None or box.specialValueText, widget
         check_range(box.minimum, box.maximum, info, off)
 
 
@@ -232,14 +237,12 @@ def test_every_keyword_of_the_logic_changes_the_request_or_is_refused(scene, inf
         assert settings({info.name: value}) != settings({})
 
 
-@pytest.mark.parametrize(
-    ("parameter", "value"),
-    [("fillAxis", "k"), ("fillIslands", 5), ("fillHoles", True), ("fillSmooth", 1.0), ("fillDevice", "cpu")],
-)
-def test_every_parameter_of_the_fill_panel_changes_the_request(module, parameter, value):
-    before = settings(module.panels["Fill"].options())
-    setattr(module.parameters, parameter, value)
-    assert settings(module.panels["Fill"].options()) != before
+def test_every_parameter_of_the_fill_panel_changes_the_request(module):
+    other = {"fillAxis": "k", "fillIslands": 5, "fillHoles": True, "fillSmooth": 1.0, "fillDevice": "cpu"}
+    for parameter, value in other.items():
+        before = settings(module.panels["Fill"].options())
+        setattr(module.parameters, parameter, value)
+        assert settings(module.panels["Fill"].options()) != before, parameter
 
 
 def test_the_panels_call_the_commands_by_their_own_names(module):

@@ -57,7 +57,7 @@ def test_a_model_is_better_on_unseen_twins_after_the_adaptation(
     settings = adapt._settings
 
     def steps_instead_of_time(request: AdaptRequest, minutes: float) -> TrainingSettings:
-        return replace(settings(request, minutes), minutes=None, epochs=1, steps_per_epoch=60)
+        return replace(settings(request, minutes), minutes=None, epochs=1, steps_per_epoch=20)
 
     monkeypatch.setattr(adapt, "_settings", steps_instead_of_time)
     request = AdaptRequest(volumes=[tomogram], model=small_model, minutes=0.1, device="cpu")

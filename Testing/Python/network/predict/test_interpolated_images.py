@@ -135,7 +135,9 @@ def made():
 
 
 def dice(image, cell, spacing=(30, 30, 30)):
-    found = run(PredictRequest(volume=Volume(image, Geometry(spacing, unit="nm")), model=open_model(None))).labels == 1
+    model = open_model(None)
+    model = replace(model, preprocessing=replace(model.preprocessing, mean_side=64))
+    found = run(PredictRequest(volume=Volume(image, Geometry(spacing, unit="nm")), model=model)).labels == 1
     return 2 * np.sum(found & cell) / (np.sum(found) + np.sum(cell))
 
 

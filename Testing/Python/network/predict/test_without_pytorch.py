@@ -63,8 +63,9 @@ def test_the_graph_gives_the_probabilities_of_the_pytorch_module(kind):
 
 
 def test_openvino_and_pytorch_give_the_same_labels_with_the_shipped_model():
-    volume = simulate(64, seed=3, reconstruct=False).volume
+    volume = simulate(40, seed=3, reconstruct=False).volume
     model = load_model(pretrained_model(), arrays=True)
+    model = replace(model, preprocessing=replace(model.preprocessing, mean_side=40))  # the image is not enlarged
     found = {
         backend: predict(volume, model, PredictionSettings(device="cpu", backend=backend, precision="float32"))
         for backend in ("openvino", "pytorch")
@@ -102,13 +103,12 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         from ACSegLib.commands.main import main
         image, model = {str(tmp_path / "image.nrrd")!r}, {str(tmp_path / "model.acseg")!r}
         common = ["predict", image, "-o", {str(tmp_path / "cell.seg.nrrd")!r}, "--json"]
-        codes = [main([*common, *more]) for more in (["-m", model], ["-m", model, "--tta"], [])]
+        codes = [main([*common, *more]) for more in (["-m", model, "--tta"], [])]
         codes.append(main(["predict", image, "-o", "x.seg.nrrd", "--engine", "pytorch"]))
         print("codes", codes, file=sys.stderr)
         import ACSegLib as acseg
         volume = acseg.open(image)
-        shapes = [acseg.predict(volume, *model).labels.shape for model in ([], [model])]
-        print("in Python", shapes, file=sys.stderr)
+        print("in Python", acseg.predict(volume, model).labels.shape, file=sys.stderr)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -118,7 +118,7 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         cwd=tmp_path,
         timeout=240,
     )
-    assert "codes [0, 0, 0, 2]" in done.stderr, done.stderr
-    assert "in Python [(32, 32, 32), (32, 32, 32)]" in done.stderr, done.stderr
+    assert "codes [0, 0, 2]" in done.stderr, done.stderr
+    assert "in Python (32, 32, 32)" in done.stderr, done.stderr
     assert 'pip install "acseg[network]"' in done.stderr
     assert '"openvino"' in done.stdout

@@ -162,10 +162,10 @@ def test_thin_parts_are_restored_as_in_a_prediction():
 def test_trained_refinement_network_brings_the_surface_back():
     pairs = [ball(seed=n) for n in range(4)]
     settings = RefinementTraining(
-        steps=60, base=4, levels=2, region=24, device="cpu", learning_rate=1e-2, ema=0.9, sparse="off"
+        steps=30, base=4, levels=2, region=24, device="cpu", learning_rate=1e-2, ema=0.9, sparse="off"
     )
     trained = train_refinement_network(pairs[:3], model(), settings)
-    assert trained.card["surface"]["steps"] == 60
+    assert trained.card["surface"]["steps"] == 30
     volume, truth = pairs[3]
     before = blurred_prediction(volume, truth)
     after = refine_surface(volume, before, trained, SETTINGS)
