@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sharing import SHARED_FOLDER, claimed, take_turns, write_counts
+from sharing import BEGINNING, SHARED_FOLDER, claimed, take_turns, write_counts
 
 
 def pytest_configure() -> None:
@@ -63,7 +63,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     folder = os.environ.get(SHARED_FOLDER)
     if not folder or session.testsfailed or session.config.option.collectonly:
         return None
-    return take_turns(session, claimed(session.items, Path(folder)))
+    beginning = float(os.environ.get(BEGINNING, "0"))
+    return take_turns(session, claimed(session.items, Path(folder), beginning))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,6 +2,7 @@
 
 Most tests keep one core busy. Each process collects all tests, and claims one file of them after the other by making a
 file of its name in a folder that they share. So none is left out, none runs twice, and nobody waits for the slowest.
+They begin at different files: side by side, they would compile the same loops, each for itself.
 
 pytest-xdist does the same. But each of its processes has one more thread that runs Python code, and beside it the event
 loop of the stand-in, which keeps the interpreter's lock, ended three of five processes by a segmentation fault.
@@ -24,13 +25,17 @@ from typing import Any
 
 #: Environment variable: the folder of the claims.
 SHARED_FOLDER = "ACSEG_SHARED_TESTS"
+#: Environment variable: which part of the files a process leaves for later, 0 to 1.
+BEGINNING = "ACSEG_TESTS_BEGIN_AT"
 #: Processes at most: each may take two GiB.
 MOST_PROCESSES = 4
 
 
-def claimed(items: Iterable[Any], folder: Path) -> Iterator[Any]:
+def claimed(items: Iterable[Any], folder: Path, beginning: float = 0.0) -> Iterator[Any]:
     """The items whose file is claimed now; those that another process claimed are left to it."""
-    for path, group in groupby(items, key=lambda item: item.path):
+    files = [(path, list(group)) for path, group in groupby(items, key=lambda item: item.path)]
+    first = int(beginning * len(files))
+    for path, group in files[first:] + files[:first]:
         claim = folder / f"{hashlib.sha256(str(path).encode()).hexdigest()}.claim"
         try:
             claim.touch(exist_ok=False)
@@ -70,7 +75,10 @@ def run_all(arguments: Sequence[str]) -> int:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         number = max(1, min(os.cpu_count() or 1, MOST_PROCESSES))
         outputs = [(folder / f"{n}.txt").open("w+") for n in range(1, number)]
-        processes = [subprocess.Popen(command, env=environment, stdout=output) for output in [None, *outputs]]
+        processes = [
+            subprocess.Popen(command, env={**environment, BEGINNING: str(n / number / 2)}, stdout=output)
+            for n, output in enumerate([None, *outputs])
+        ]
         try:
             codes = [process.wait() for process in processes]
         finally:
