@@ -174,6 +174,10 @@ class Desk:
 
     def pixel(self, x, y, axis="z"):
         """Where a place in voxels of the shown slice is on the screen, of a slice that fits the canvas."""
+        return self.pixels([(x, y)], axis)[0]
+
+    def pixels(self, points, axis="z"):
+        """Where places are, asked of server and page once."""
         volume = self.state()["volume"]
         nz, ny, nx = volume["shape"]
         sx, sy, sz = volume["spacing"]
@@ -183,13 +187,13 @@ class Desk:
         zoom = min((box["width"] - 2 * MARGIN) / width, (box["height"] - 2 * MARGIN) / tall, 64)
         left = box["x"] + (box["width"] - zoom * width) / 2
         top = box["y"] + (box["height"] - zoom * tall) / 2
-        row = y if axis == "z" else height - y
-        return left + zoom * x, top + zoom * dy / dx * row
+        rows = [y if axis == "z" else height - y for _, y in points]
+        return [(left + zoom * x, top + zoom * dy / dx * row) for (x, _), row in zip(points, rows, strict=True)]
 
     def stroke(self, points, axis="z"):
         """Press, move along points (in voxels), and release."""
         mouse = self.page.mouse
-        pixels = [self.pixel(x, y, axis) for x, y in points]
+        pixels = self.pixels(points, axis)
         mouse.move(*pixels[0])
         mouse.down()
         for pixel in pixels[1:]:

@@ -79,7 +79,7 @@ def shown_width(desk):
 
 def test_one_finger_draws_exactly_its_voxels(desk, brush):
     points = [(15.5, 20.5), (40.5, 25.5), (30.5, 45.5)]
-    pixels = [desk.pixel(*point) for point in points]
+    pixels = desk.pixels(points)
     touch(desk, "touchStart", pixels[0])
     for pixel in pixels[1:]:
         touch(desk, "touchMove", pixel)
