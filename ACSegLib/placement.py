@@ -32,7 +32,9 @@ def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
     return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry, other.shape)
 
 
-def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False) -> Segmentation:
+def place_labels(
+    segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False, completed: bool = False
+) -> Segmentation:
     """Bring labels onto the grid of an image, or of other labels: the one check of place that all commands share.
 
     Labels that are on the same grid, up to a crop, as those that Slicer has cropped to the labelled voxels, are copied
@@ -46,6 +48,8 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     ----------
     resample : bool
         Whether labels of another grid may be resampled (nearest), and voxels that lie outside be left out.
+    completed : bool
+        Whether the caller knows what lies where the labels do not reach (`unseen`), so that no note says it.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     lost = (
         before - after if aligned else _labelled_outside(segmentation, _covered_by(onto, geometry, segmentation.shape))
     )
-    notes = list(_assumptions(segmentation, geometry, onto, lost))
+    notes = list(_assumptions(segmentation, geometry, onto, lost, completed))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
 
@@ -155,6 +159,27 @@ def _last_number(name: str) -> str:
     """The last number in a name, without leading zeros: that of a slice."""
     found = re.findall(r"\d+", name)
     return str(int(found[-1])) if found else name
+
+
+def unseen(segmentation: Segmentation, onto: Volume | Segmentation) -> np.ndarray | None:
+    """Which voxels of a grid (bool) the file of labels does not hold; None if it holds all.
+
+    Of a segmentation of Slicer, which is cropped to its labels, the whole grid counts that it was cropped from.
+    """
+    if same_grid(segmentation, onto) or not any(map(np.any, segmentation.layers)):
+        return None
+    offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
+    if offset and not extent:
+        return None
+    geometry = onto.geometry if segmentation.geometry == Geometry() else _reading(segmentation, onto)
+    shape = segmentation.shape
+    if offset and extent:
+        geometry = geometry.cropped([first - n for first, n in zip(extent[::2], offset, strict=True)])
+        i, j, k = (last - first + 1 for first, last in zip(extent[::2], extent[1::2], strict=True))
+        shape = (k, j, i)
+    held = Volume(np.broadcast_to(np.uint8(1), shape), geometry)
+    beyond = ~_covered_by(held, onto.geometry, onto.shape)
+    return beyond if beyond.any() else None
 
 
 def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:
@@ -289,7 +314,7 @@ def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume 
 
 
 def _assumptions(
-    segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation, lost: int
+    segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation, lost: int, completed: bool = False
 ) -> Iterator[str]:
     """Sentences on what was assumed of labels that did not simply lie on the grid."""
     from ACSegLib.resample import index_map, is_aligned, shift_beside
@@ -317,7 +342,7 @@ def _assumptions(
     beside = shift_beside(geometry, onto.geometry, onto.shape)
     if beside > ROUNDING and is_aligned(geometry, onto.geometry, onto.shape):
         yield _note_on_shift(segmentation, onto, beside)
-    ends = _cut_ends(segmentation, geometry, onto) if not lost else []
+    ends = _cut_ends(segmentation, geometry, onto) if not (lost or completed) else []
     if ends:
         yield (
             f"{segmentation.name}: covers a part of {onto.name} only, and labels reach the end of this part along "

@@ -107,6 +107,7 @@ def correct(
         corrected=after,
         probabilities=_by_name(probabilities, after),
         decided=as_bool_mask(decided, volume.shape, "decided"),
+        renumbered=not isinstance(corrected, Segmentation),
         slices=slices,
         reach=reach,
         resample=resample,

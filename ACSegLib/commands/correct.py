@@ -129,7 +129,7 @@ def run(options: Options, progress: Progress) -> Results:
     progress(0.0, "reading the files")
     volume = open_image(options.image, options, level=options.level)
     segmentation, corrected = (open_labels(path, options) for path in (options.segmentation, options.corrected))
-    probabilities = _read_probabilities(options, corrected)
+    probabilities = _read_probabilities(options, segmentation)
     segmentation, protected = _with_sparse(options, volume, segmentation)
     request = CorrectRequest.from_options(volume, segmentation, corrected, options, probabilities)
     outcome = run_request(request, protected=protected, progress=progress.part(0.1, 0.95))
@@ -206,12 +206,12 @@ def _with_sparse(
     return with_labelled_slices(segmentation, found.slices), labelled
 
 
-def _read_probabilities(options: Options, corrected: Segmentation) -> dict[str, np.ndarray]:
-    """Segment id -> probabilities from the files that were named."""
+def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[str, np.ndarray]:
+    """Segment id -> probabilities from the files that were named; they are those of the segmentation."""
     from ACSegLib.commands.outputs import segment_paths
 
     if not options.probabilities:
         return {}
-    names = [segment.name for segment in corrected.with_distinct_names().segments]
+    names = [segment.name for segment in segmentation.with_distinct_names().segments]
     paths = segment_paths(options.probabilities, names)
-    return {s.id: open_image(path, options).array for s, path in zip(corrected.segments, paths, strict=True)}
+    return {s.id: open_image(path, options).array for s, path in zip(segmentation.segments, paths, strict=True)}

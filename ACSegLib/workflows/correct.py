@@ -32,7 +32,7 @@ from ACSegLib.workflows.packing import (
 if TYPE_CHECKING:
     from ACSegLib.correction_report import CorrectionReport
 
-_DATA = ("volume", "segmentation", "corrected", "probabilities", "decided")
+_DATA = ("volume", "segmentation", "corrected", "probabilities", "decided", "renumbered")
 
 #: What probabilities may lie beyond 0 and 1: float16 and interpolation round them.
 PROBABILITY_TOLERANCE = 0.01
@@ -53,6 +53,9 @@ class CorrectRequest:
         Id or name of a segment -> probability of a network, shape (k, j, i); those of all segments or none.
     decided : ndarray of bool, shape (k, j, i), optional
         Voxels that were decided in an earlier correction; they stay as they are.
+    renumbered : bool
+        Whether another program may have given other label values to the segments of `corrected`, if it has neither
+        names nor ids, as those of files and of arrays. Front ends that keep the ids themselves leave it out.
     slices : str, sequence of int, or mapping, optional
         Slices that were decided as a whole, counted from 0; see `ACSegLib.axes.read_slices`. Slices that were clearly
         redrawn are found.
@@ -70,6 +73,7 @@ class CorrectRequest:
     corrected: Segmentation
     probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
     decided: np.ndarray | None = None
+    renumbered: bool = False
     slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
     reach: float | None = None
     resample: bool = False
@@ -93,6 +97,7 @@ class CorrectRequest:
             segmentation=segmentation,
             corrected=corrected,
             probabilities=probabilities or {},
+            renumbered=True,
             **from_options(cls, options, _DATA),
         )
 
@@ -210,15 +215,28 @@ def run_correct(
     MemoryLimitError, Cancelled
     """
     from ACSegLib.fill import correct
-    from ACSegLib.placement import place_labels
+    from ACSegLib.fill.correcting.plain_labels import completed, identified
+    from ACSegLib.placement import place_labels, unseen
 
     progress = progress or Progress()
     before, after = (
-        replace(place_labels(labels, request.volume, resample=request.resample), geometry=request.volume.geometry)
+        replace(
+            place_labels(labels, request.volume, resample=request.resample, completed=labels is request.corrected),
+            geometry=request.volume.geometry,
+        )
         for labels in (request.segmentation, request.corrected)
     )
+    beyond = unseen(request.corrected, request.volume)
+    after, found = identified(before, after, beyond) if request.renumbered else (after, [])
+    if beyond is not None:
+        after = completed(before, after, beyond)
+        found.append(
+            f"{after.name!r} covers a part of {request.volume.name!r} only; beyond it the segmentation stays as it is, "
+            "also where segments were erased; save the corrections on the grid of the image if they reach farther."
+        )
     request = replace(request, segmentation=before, corrected=after)
     kept, notes = stored_slices(before)
+    notes += found
     if _as_written(after) and not _as_written(before):
         notes.append(
             f"{after.name!r}, given as the corrected segmentation, is as ACSeg wrote it, and {before.name!r} is not; "
@@ -255,7 +273,10 @@ def _as_written(labels: Segmentation) -> bool:
 def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
     """The probabilities by the ids of the corrected segments."""
     by_id: dict[str, np.ndarray] = {}
+    erased = {s.id for s in request.segmentation.segments} - {s.id for s in request.corrected.segments}
     for name, array in request.probabilities.items():
+        if name in erased:
+            continue
         segment = request.corrected.segment(name)
         if array.shape != request.volume.shape:
             raise InputError(

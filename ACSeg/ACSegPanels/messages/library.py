@@ -279,6 +279,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the intensities of the image, {0} to {1}, can hardly be told apart in 32 bits; subtract their mean, or "
             "multiply them."
         ),
+        _("the label values of {0} are others than those of {1}; its segments were found by where they lie."),
         _("the labels of {0} are not on the grid of volume {1}; resample them first (ACSegLib.resample)."),
         _("the labels of {0}{1} changed since the interval of their volume was made; they have none now."),
         _(
@@ -417,6 +418,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} cells were asked for, but {1} can be told apart."),
         _("{0} components hold no seed; each is one cell."),
         _("{0} connected cells of {1} segments are specks; --min-volume excludes them."),
+        _(
+            "{0} covers a part of {1} only; beyond it the segmentation stays as it is, also where segments were "
+            "erased; save the corrections on the grid of the image if they reach farther."
+        ),
         _("{0} has a single value; there is nothing to threshold."),
         _("{0} has no bead voxels; label a bead, or do not normalise by beads."),
         _("{0} has no labelled voxel; there is nothing to split."),

@@ -184,8 +184,11 @@ def test_probabilities_of_two_segments_of_one_name_are_those_that_a_fill_wrote(c
     assert main(["fill", str(case / "image.nrrd"), str(case / "sparse.seg.nrrd"), *words]) == 0
     filled = open_segmentation(case / "filled.seg.nrrd")
     filled.labels[10] = np.where(ball(11)[10], 1, 0)
+    save_volume(Volume(filled.labels, GEOMETRY), case / "drawn.mha")  # by a program that keeps no names
     save_segmentation(filled, case / "drawn.seg.nrrd")
-    assert run(case, "--probabilities", str(case / "p.nrrd"), before="filled.seg.nrrd", after="drawn.seg.nrrd") == 0
+    for drawn in ("drawn.seg.nrrd", "drawn.mha"):
+        assert run(case, "--probabilities", str(case / "p.nrrd"), before="filled.seg.nrrd", after=drawn) == 0
+        assert [s.name for s in open_segmentation(case / "out.seg.nrrd").segments] == ["cell", "cell"]
 
 
 def test_the_same_file_twice_is_one_sentence(case: Path, capsys: pytest.CaptureFixture[str]) -> None:

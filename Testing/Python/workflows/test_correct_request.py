@@ -135,3 +135,67 @@ def test_values_that_are_no_probabilities_are_refused(value):
 def test_an_unknown_segment_of_probabilities_is_refused():
     with pytest.raises(InputError, match="no segment 'soma'"):
         correct(IMAGE, PREDICTED, CORRECTED, probabilities={"soma": np.zeros(TRUTH.shape)})
+
+
+def two_cells(values: list[int], labels: np.ndarray, names: dict[int, str] | None = None) -> Segmentation:
+    """A cell of two halves with these label values; one with names has ids of its own."""
+    halves = np.where(labels, 1 + (np.arange(26) >= 13), 0)
+    made = Segmentation.from_labels(np.array([0, *values], np.uint16)[halves], GEOMETRY, names or {})
+    if names:
+        made.segments = [replace(row, id=f"id of {row.name}", colour=(0.1, 0.2, 0.3)) for row in made.segments]
+    return made
+
+
+@pytest.mark.parametrize("values", [[1, 2], [300, 400], [2, 1]])
+def test_label_values_of_another_program_are_the_segments_in_their_place(values):
+    volume, before = Volume(IMAGE, GEOMETRY, "image"), two_cells([1, 2], PREDICTED, {1: "left", 2: "right"})
+    after = two_cells(values, CORRECTED)
+    outcome = run(CorrectRequest(volume=volume, segmentation=before, corrected=after, renumbered=True))
+    assert outcome.report.changed_voxels == np.count_nonzero(PREDICTED != CORRECTED)
+    assert outcome.report.slices == {"k": [11]}
+    rows = {row.name: row for row in outcome.segmentation.segments}
+    assert {name: (row.id, row.value, row.colour) for name, row in rows.items()} == {
+        name: (f"id of {name}", value, (0.1, 0.2, 0.3)) for name, value in zip(("left", "right"), values, strict=True)
+    }
+    told = [note for note in outcome.report.warnings if "found by where they lie" in note]
+    assert len(told) == (values != [1, 2])
+
+
+def test_the_numbers_of_a_deleted_segment_are_not_taken_for_it():
+    volume, before = Volume(IMAGE, GEOMETRY, "image"), two_cells([1, 2], PREDICTED)
+    left_deleted = two_cells([1, 1], CORRECTED & (np.arange(26) >= 13))
+    outcome = run(CorrectRequest(volume=volume, segmentation=before, corrected=left_deleted, renumbered=True))
+    assert [(row.id, row.value) for row in outcome.segmentation.segments] == [("Segment_2", 1)]
+    assert outcome.report.changed_voxels == np.count_nonzero((PREDICTED != CORRECTED)[..., 13:])
+
+
+def test_a_segment_that_a_front_end_drew_over_another_one_is_itself():
+    volume, before = Volume(IMAGE, GEOMETRY, "image"), two_cells([1, 2], PREDICTED)
+    outcome = run(CorrectRequest(volume=volume, segmentation=before, corrected=two_cells([1, 3], CORRECTED)))
+    assert [row.id for row in outcome.segmentation.segments] == ["Segment_1", "Segment_3"]
+
+
+def test_corrections_of_a_part_erase_nothing_beyond_it():
+    volume = Volume(IMAGE, GEOMETRY, "image")
+    before = two_cells([1, 2], PREDICTED, {1: "left", 2: "right"})
+    part = np.s_[8:15, :, 13:]
+    cut = Segmentation.from_labels(two_cells([1, 5], CORRECTED).labels[part], GEOMETRY.cropped([13, 0, 8]))
+    outcome = run(CorrectRequest(volume=volume, segmentation=before, corrected=cut, renumbered=True))
+    changed = np.zeros(TRUTH.shape, bool)
+    changed[part] = (PREDICTED != CORRECTED)[part]
+    assert outcome.report.changed_voxels == changed.sum()
+    assert {row.name for row in outcome.segmentation.segments} == {"left", "right"}
+    assert np.count_nonzero(PREDICTED & (outcome.labels == 0)) == 0
+    assert any("covers a part of 'image' only" in note for note in outcome.report.warnings)
+
+
+@pytest.mark.parametrize("extent", [(0, 25, 0, 23, 0, 21), (0, 25, 0, 23, 8, 14)])
+def test_what_slicer_cropped_was_erased_and_what_it_never_held_was_not(extent):
+    volume, before = Volume(IMAGE, GEOMETRY, "image"), segmentation(PREDICTED)
+    cut = replace(segmentation(CORRECTED[9:14]), geometry=GEOMETRY.cropped([0, 0, 9]))
+    cut.meta |= {"reference_offset": (0, 0, 9), "reference_extent": extent}
+    report = run(CorrectRequest(volume=volume, segmentation=before, corrected=cut)).report
+    held = np.zeros(22, bool)
+    held[extent[4] : extent[5] + 1] = True
+    erased = np.delete(np.where(held[:, None, None], PREDICTED, False), np.s_[9:14], axis=0)
+    assert report.changed_voxels == erased.sum() + np.count_nonzero(PREDICTED != CORRECTED)
