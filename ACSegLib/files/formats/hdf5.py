@@ -66,8 +66,9 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
         geometry = hdf5_itk.geometry_of(data, path) or placed.geometry
         if geometry.unit == "px":
             notes = [*notes, *unread_sizes(data.attrs)]
-        notes = [*notes, *placed.notes, *hdf5_scales.note_of_projections(data)]
-        content = Content((placed.array,), geometry, meta={"dataset": data.name}, notes=notes)
+        values, missing = hdf5_scales.unpacked(placed.array, data.attrs)
+        notes = [*notes, *placed.notes, *missing, *hdf5_scales.note_of_projections(data)]
+        content = Content((values,), geometry, meta={"dataset": data.name}, notes=notes)
         return record.restore(content, _attribute(data, record.KEY))
 
 

@@ -1,16 +1,17 @@
 """Axes of HDF5 data sets that have coordinates beside them: netCDF 4 and xarray, EMD (tomviz, ncempy), and NeXus.
 
-The names of the coordinates tell the order of the axes, and evenly spaced values the voxel size.
+The names of the coordinates tell the order of the axes, and evenly spaced values the voxel size and the position.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ACSegLib.files import lazy
 from ACSegLib.files.axes import Axis
 from ACSegLib.files.formats.mrc_tilts import note_of_angles
 
@@ -36,7 +37,7 @@ def axes_of(data: Any) -> list[Axis] | None:
         letters = [match[1].lower() for match in named if match]
         if len(letters) == data.ndim and len(set(letters)) == data.ndim:
             rows = zip(letters, coordinates, data.shape, strict=True)
-            return [Axis(c, *step_of(values, size)) if c in "xyz" else Axis(c) for c, (_, values), size in rows]
+            return [axis_along(c, values, size) if c in "xyz" else Axis(c) for c, (_, values), size in rows]
     return None
 
 
@@ -91,15 +92,53 @@ def note_of_projections(data: Any) -> list[str]:
     return []
 
 
-def step_of(values: Any, size: int) -> tuple[float | None, str | None]:
-    """Distance and unit of evenly spaced coordinates; nothing where they are not, or only count."""
+def axis_along(letter: str, values: Any, size: int) -> Axis:
+    """An axis with step, unit and start of its coordinates; the letter alone where they are uneven, or only count."""
     if getattr(values, "shape", ()) != (size,) or values.dtype.kind not in "iuf" or size < 2:
-        return None, None
-    steps = np.diff(values[()].astype(float))
+        return Axis(letter)
+    places = values[()].astype(float)
+    steps = np.diff(places)
     unit = _text(values.attrs.get("units")).strip("[]").replace("_", "")  # EMD has [n_m]
     if not np.all(np.abs(steps - steps[0]) <= _MAX_UNEVEN * abs(steps[0])) or (not unit and steps[0] == 1):
-        return None, None
-    return float(abs(steps.mean())), unit
+        return Axis(letter)
+    return Axis(letter, float(steps.mean()), unit, float(places[0]))
+
+
+def unpacked(array: Any, attributes: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Give the values of a variable of netCDF, and notes: stored ones times `scale_factor` plus `add_offset`.
+
+    Values that are said to be none (`_FillValue`, `missing_value`) become NaN. So do xarray and netCDF4 (NetCDF User's
+    Guide, attribute conventions). Whole numbers without a scale stay as they are.
+
+    Parameters
+    ----------
+    array : ndarray or ChunkedArray, shape (z, y, x)
+    attributes : mapping
+        Of the data set.
+    """
+    slope, first = (_single(attributes.get(name)) for name in ("scale_factor", "add_offset"))
+    slope, first = 1.0 if slope is None else slope, first or 0.0
+    scaled = (slope, first) != (1.0, 0.0)
+    none = [value for name in ("_FillValue", "missing_value") if (value := _single(attributes.get(name))) is not None]
+    if not scaled and (array.dtype.kind != "f" or not any(map(np.isfinite, none))):
+        return array, []
+    kind = np.float32 if array.dtype.itemsize <= np.dtype(np.int16).itemsize else np.float64
+    result = lazy.empty(array.shape, array.dtype if array.dtype.kind == "f" else kind)
+    missing, none_of = 0, np.array(none, array.dtype if array.dtype.kind == "f" else float)
+    for plane, target in zip(array, result, strict=True):
+        target[...] = plane * slope + first
+        left_out = np.isin(plane, none_of)
+        target[left_out] = np.nan
+        missing += int(np.count_nonzero(left_out))
+    return result, [
+        f"has {missing} voxels that its attributes state to hold no value; they count as missing."
+    ] if missing else []
+
+
+def _single(value: Any) -> float | None:
+    """An attribute that is one number; None for any other."""
+    number = np.ravel(value if value is not None else ())
+    return float(number[0]) if number.size == 1 and number.dtype.kind in "iuf" else None
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
-from ACSegLib.files.formats.hdf5_scales import step_of
+from ACSegLib.files.formats.hdf5_scales import axis_along, unpacked
 from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
 from ACSegLib.files.formats.zarr_places import (
     Place,
@@ -75,10 +75,11 @@ def read(path: Path, request: Request) -> Content:
     axes, told = axes_of_level(scale, levels[level], len(data.shape), path)
     voxels = native(_loaded(data, _below(root, name, levels[level]["path"])))
     placed = place(voxels, axes, path)
+    values, missing = unpacked(placed.array, data.attrs)
     meta = {"dataset": name, "level": level, "levels": len(levels)}
-    notes += [*told, *placed.notes]
+    notes += [*told, *placed.notes, *missing]
     segments, left_out = _segments(attributes)
-    content = Content((placed.array,), placed.geometry, segments, meta, [*notes, *left_out])
+    content = Content((values,), placed.geometry, segments, meta, [*notes, *left_out])
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
 
 
@@ -219,12 +220,13 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     axes = _with_coordinates(axes_of(letters, len(node.shape)), [str(word) for word in names], node, root, name)
     placed = place(native(_loaded(node, _below(root, name))), axes, path)
     notes = [*placed.notes, *(unread_sizes(attributes) if placed.geometry.unit == "px" else [])]
-    content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=notes)
+    values, told = unpacked(placed.array, attributes)
+    content = Content((values,), placed.geometry, meta={"dataset": name}, notes=[*notes, *told])
     return record.restore(content, attributes.get(record.KEY))
 
 
 def _with_coordinates(axes: list[Axis], names: Sequence[str], node: Any, root: Place, name: str) -> list[Axis]:
-    """Give the axes the steps of the coordinates that xarray keeps beside an array, by the names of its dimensions."""
+    """Give the axes steps and starts of the coordinates that xarray keeps beside an array, by the dimensions' names."""
     import zarr
 
     if len(names) != len(axes) or not name:
@@ -233,7 +235,7 @@ def _with_coordinates(axes: list[Axis], names: Sequence[str], node: Any, root: P
     for n, word in enumerate(names):
         place_of = _below(root, folder, word)
         if found[n].letter in ("x", "y", "z") and word.isidentifier() and holds_zarr(place_of):
-            found[n] = Axis(found[n].letter, *step_of(open_node(zarr, place_of), node.shape[n]))
+            found[n] = axis_along(found[n].letter, open_node(zarr, place_of), node.shape[n])
     return found
 
 

@@ -80,7 +80,7 @@ def test_rows_and_columns_of_matlab(tmp_path):
 def _netcdf(group, data, steps):
     """As netCDF 4 and xarray do; xarray states units in the way of CF."""
     for n, (name, step) in enumerate(steps.items()):
-        scale = group.create_dataset(name, data=np.arange(data.shape[n]) * step)
+        scale = group.create_dataset(name, data=2.5 + np.arange(data.shape[n]) * step)
         scale.attrs["units"] = "um"
         scale.make_scale(name)
         data.dims[n].attach_scale(scale)
@@ -90,7 +90,7 @@ def _emd(group, data, steps):
     """EMD 0.2 (emdatasets.com), as tomviz writes it."""
     group.attrs["emd_group_type"] = 1
     for n, (name, step) in enumerate(steps.items()):
-        scale = group.create_dataset(f"dim{n + 1}", data=np.arange(data.shape[n]) * step)
+        scale = group.create_dataset(f"dim{n + 1}", data=2.5 + np.arange(data.shape[n]) * step)
         scale.attrs["name"], scale.attrs["units"] = np.bytes_(name), np.bytes_("[u_m]")
 
 
@@ -98,7 +98,7 @@ def _nexus(group, data, steps):
     """NXdata (manual.nexusformat.org)."""
     group.attrs["signal"], group.attrs["axes"] = "raw", list(steps)
     for n, (name, step) in enumerate(steps.items()):
-        group.create_dataset(name, data=np.arange(data.shape[n]) * step).attrs["units"] = "um"
+        group.create_dataset(name, data=2.5 + np.arange(data.shape[n]) * step).attrs["units"] = "um"
 
 
 @pytest.mark.parametrize("with_coordinates", [_netcdf, _emd, _nexus])
@@ -109,7 +109,27 @@ def test_coordinates_beside_the_data_name_the_axes(with_coordinates, tmp_path):
     found = open_volume(tmp_path / "a.h5")
     np.testing.assert_array_equal(found.array, ARRAY)
     np.testing.assert_allclose(found.geometry.spacing, (0.3, 0.4, 0.5))
-    assert found.geometry.unit == "um"
+    assert (found.geometry.origin, found.geometry.unit) == ((2.5, 2.5, 2.5), "um")
+
+
+@pytest.mark.parametrize("kind", ["i2", "f4"])
+def test_values_are_scaled_as_netcdf_states(kind, tmp_path):
+    """NetCDF User's Guide: stored values times scale_factor plus add_offset; _FillValue is a stored one."""
+    stored = (np.arange(120).reshape(4, 5, 6) - 60).astype(kind)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("lac", data=stored)
+        data.attrs.update({"scale_factor": np.array([0.5]), "add_offset": -3.0, "_FillValue": stored[1, 2, 3]})
+        whole = file.create_dataset("labels/cells", data=stored + 60)
+        whole.attrs.update({"scale_factor": 1.0, "_FillValue": np.int16(119)})
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.h5", dataset="lac").array
+    wanted = stored * 0.5 - 3
+    wanted[1, 2, 3] = np.nan
+    np.testing.assert_array_equal(found, wanted)
+    assert ["has 1 voxels that its attributes state to hold no value" in note for note in notes] == [True]
+    if kind == "i2":
+        found = open_segmentation(tmp_path / "a.h5", dataset="labels/cells").labels
+        np.testing.assert_array_equal(found, stored + 60)
 
 
 def _dream3d(file):

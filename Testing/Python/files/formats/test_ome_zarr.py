@@ -11,7 +11,8 @@ from filecases import STRAIGHT, labels, numbers
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
-from ACSegLib.files.registry import inventory
+from ACSegLib.files.registry import collect_notes, inventory
+from ACSegLib.placement import place_labels
 from ACSegLib.volume import Geometry, Volume
 
 zarr = pytest.importorskip("zarr", minversion="3.0", reason="the writer of these tests needs zarr 3")
@@ -366,4 +367,34 @@ def test_coordinates_of_xarray(zarr_format, dims, tmp_path):
     for dataset in (None, "raw"):
         found = open_volume(tmp_path / "a.zarr", dataset=dataset)
         np.testing.assert_array_equal(found.array, FINE)
-        assert found.geometry == Geometry((2, 3, 4), unit="nm")
+        assert found.geometry == Geometry((2, 3, 4), (7, 7, 7), unit="nm")
+
+
+@pytest.mark.parametrize("lazy_from", [None, 0])
+def test_packed_values_are_those_of_xarray(lazy_from, tmp_path):
+    """Stored as 16-bit numbers with a scale, an offset, and a number for no value."""
+    xarray = pytest.importorskip("xarray")
+    lac = np.round(FINE % 1000 * 0.01 - 1, 2)
+    lac[1, 2, 3] = np.nan
+    packed = {"dtype": "int16", "scale_factor": 0.01, "add_offset": -1.0, "missing_value": np.int16(-999)}
+    xarray.Dataset({"lac": (tuple("zyx"), lac)}).to_zarr(tmp_path / "a.zarr", zarr_format=3, encoding={"lac": packed})
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.zarr", lazy_from=lazy_from)
+    wanted = xarray.open_zarr(tmp_path / "a.zarr").lac.to_numpy()
+    assert found.array.dtype == np.float32
+    np.testing.assert_allclose(found.array, wanted, atol=1e-6)
+    assert ["has 1 voxels" in note for note in notes] == [True]
+
+
+def test_a_part_of_an_image_of_xarray_lies_where_its_coordinates_put_it(tmp_path):
+    """Cropped, and with y running backwards, as xarray keeps what was chosen of an array."""
+    xarray = pytest.importorskip("xarray")
+    drawn = np.zeros(FINE.shape, np.uint8)
+    drawn[1:-2, 2:-2, 3:-1] = FINE[1:-2, 2:-2, 3:-1] % 2
+    coords = {c: (c, 5 + 2.0 * np.arange(n), {"units": "nm"}) for c, n in zip("zyx", FINE.shape, strict=True)}
+    whole = xarray.Dataset({"image": (tuple("zyx"), FINE), "labels": (tuple("zyx"), drawn)}, coords=coords)
+    whole[["image"]].to_zarr(tmp_path / "image.zarr")
+    part = whole[["labels"]].isel(z=slice(1, -1), y=slice(None, 1, -1), x=slice(2, None))
+    part.to_zarr(tmp_path / "labels.zarr")
+    placed = place_labels(open_segmentation(tmp_path / "labels.zarr"), open_volume(tmp_path / "image.zarr"))
+    np.testing.assert_array_equal(placed.labels, drawn)
