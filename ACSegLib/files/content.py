@@ -284,6 +284,16 @@ def skip_bytes(stream: Any, count: int, path: Path) -> None:
         count -= len(data)
 
 
+def note_of_scale(where: str, slope: float, offset: float) -> list[str]:
+    """Give the note on a scale of the values that a file states, but that the format's own programs do not apply."""
+    if (slope, offset) in ((1, 0), (0, 0)):
+        return []
+    return [
+        f"states in {where} that its values are to be multiplied by {slope:g} and {offset:g} to be added; they are "
+        "those of the file, as in ITK and Slicer."
+    ]
+
+
 def note_of_rest(held: int, stated: int) -> list[str]:
     """Give the note on plain voxels of which a file holds more bytes than its header states: type or size is wrong."""
     if held - stated < _MIN_REST:

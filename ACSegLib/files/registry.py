@@ -113,7 +113,7 @@ def read_content(
     path: str | os.PathLike[str], dataset: str | None = None, level: int | None = None, *, gaps: bool = False
 ) -> Content:
     """Read a file as it is, image or labels; see `open_volume` and `open_segmentation`."""
-    from ACSegLib.files.grids import straightened
+    from ACSegLib.files.grids import note_on_ratio, straightened
 
     path = Path(path)
     chosen = recognise(path)
@@ -135,6 +135,7 @@ def read_content(
             f"{path}: this {chosen.NAME} file is damaged or cut short ({reason}); copy it again from its source."
         ) from error
     content.geometry = straightened(content.geometry, path)
+    content.notes += note_on_ratio(content.geometry)
     content.meta.setdefault("format", chosen.NAME)
     if dataset and chosen.NAME not in WITH_DATASETS:
         content.notes.append(f"{chosen.NAME} has no data sets, so {dataset!r} chooses nothing.")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, place
-from ACSegLib.files.content import Content, Request, native, truncated
+from ACSegLib.files.content import Content, Request, native, note_of_rest, truncated
 from ACSegLib.files.formats.nifti import header_of_pair, text_of_field
 
 NAME = "Analyze 7.5"
@@ -70,6 +70,7 @@ def read(path: Path, request: Request) -> Content:
     notes = [
         "is in Analyze 7.5, which does not tell left from right; it was placed at 0 with unrotated axes, as in ITK."
     ]
+    notes += note_of_rest(voxels.stat().st_size - image.dataobj.offset, promised)
     scale = float(image.dataobj.slope)
     if scale != 1:
         notes.append(f"states a scale of {scale:g} where SPM does; its values were multiplied by it.")

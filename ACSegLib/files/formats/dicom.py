@@ -85,6 +85,7 @@ def read(path: Path, request: Request) -> Content:
         image = SimpleITK.ReadImage(plain_path(path), imageIO="GDCMImageIO")
         content = dicom_frames.with_frames(_content(SimpleITK, image, path, ""), header, found, path)
         content.notes += _inverted(image.GetMetaData(_PHOTOMETRIC) if image.HasMetaDataKey(_PHOTOMETRIC) else "")
+        content.notes += dicom_frames.notes_on_values(header)
         if len(content.array) == 1:
             content.notes.append("is a single slice; give the folder of all slices for a volume.")
         return content
@@ -134,6 +135,7 @@ def _without_warnings(itk: Any) -> Iterator[None]:
 def _placed(content: Content, reader: Any, files: list[Path], path: Path) -> Content:
     """Give the slices of a series the place and size that they state, after a check that they lie evenly."""
     header = dicom_frames.read_header(files[0])
+    content.notes += dicom_frames.notes_on_values(header)
     if len(files) == 1:
         return dicom_frames.with_frames(content, header, dicom_frames.order_of_frames(header, files[0]), files[0])
     places, turns, locations = ([_tag_numbers(reader, n, tag) for n in range(len(files))] for tag in _PLACE_TAGS)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, geometry_of
-from ACSegLib.files.content import MAX_INFLATION, Content, truncated
+from ACSegLib.files.content import MAX_INFLATION, Content, note_of_scale, truncated
 from ACSegLib.files.formats import dicom_seg
 from ACSegLib.files.formats.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
@@ -25,7 +25,8 @@ _SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _DISTANCES = ("SpacingBetweenSlices", "SliceThickness")
 _TAGS = (
     *dicom_seg.PLACE_TAGS, *_SIZES, *_DISTANCES, "BitsAllocated", "SamplesPerPixel", "ImagePositionPatient",
-    "Modality", "GridFrameOffsetVector", "DoseGridScaling",
+    "Modality", "GridFrameOffsetVector", "DoseGridScaling", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
+    "RealWorldValueMappingSequence",
 )  # fmt: skip
 #: How far a slice may lie from its place, as a fraction of the slice distance.
 _TOLERANCE = 0.02
@@ -146,6 +147,21 @@ def with_stated_sizes(content: Content, dataset: Any, distance: float | None = N
     content.geometry = Geometry(geometry.spacing, place.origin, place.direction, geometry.unit)
     content.notes += notes
     return content
+
+
+def notes_on_values(dataset: Any) -> list[str]:
+    """Notes on what values mean by a table or a mapping of the file, which ITK does not look at."""
+    if dataset.get("ModalityLUTSequence"):
+        return ["states a table of its values (ModalityLUTSequence); they are those of the file, as in ITK and Slicer."]
+    shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
+    mappings = [source.get("RealWorldValueMappingSequence") for source in (dataset, shared[0])]
+    mapping: Any = next((rows[0] for rows in mappings if rows), {})
+    names = ("RealWorldValueSlope", "RealWorldValueIntercept"), ("RescaleSlope", "RescaleIntercept")
+    stated, used = (
+        [float(source.get(name, n)) for name, n in zip(row, (1, 0), strict=True)]
+        for source, row in zip((mapping, dataset), names, strict=True)
+    )
+    return [] if not mapping or np.allclose(stated, used) else note_of_scale("RealWorldValueMappingSequence", *stated)
 
 
 def _slopes(dataset: Any) -> list[tuple[float, float]]:

@@ -25,6 +25,7 @@ from ACSegLib.files.content import (
     listed_names,
     native,
     note_of_rest,
+    note_of_scale,
     numbered,
     read_exactly,
     truncated,
@@ -39,6 +40,7 @@ LAYERS = False
 
 _FIELD = re.compile(rb"^[ \t]*(\w+)[ \t]*=[ \t]*([^\r\n]*)", re.MULTILINE)
 _ROW = "ACSegSegment"
+_SCALE = "ElementToIntensityFunction"
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
     "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
@@ -64,6 +66,8 @@ def read(path: Path, request: Request) -> Content:
     array, kept = arrange(stored, ["" for _ in stored.shape], path)
     geometry, notes = _geometry(fields, [stored.ndim - 1 - n for n in kept[::-1]])
     notes += _note_of_rest(fields, path, start, stored.nbytes)
+    slope, offset = (float(fields.get(f"{_SCALE}{word}", n)) for word, n in (("Slope", 1), ("Offset", 0)))
+    notes += note_of_scale(_SCALE, slope, offset)
     content = Content((array,), geometry, notes=notes)
     return _restored(content, fields) if "ACSeg" in fields else content
 

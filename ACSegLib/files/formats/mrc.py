@@ -15,7 +15,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, place
-from ACSegLib.files.content import MAX_INFLATION, Content, NotHeldError, Request, native, truncated
+from ACSegLib.files.content import MAX_INFLATION, Content, NotHeldError, Request, native, note_of_rest, truncated
 from ACSegLib.files.formats.mrc_tilts import note_of_tilts
 
 NAME = "MRC"
@@ -75,6 +75,7 @@ def read(path: Path, request: Request) -> Content:
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
     meta = {"labels": [t for t in labels if t]}
     content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes, *told])
+    content.notes += _note_of_rest(path, header, data)
     content.notes += [*_note_of_microscope(extended.pixel, content), *extended.tilts]
     content = record.restore(content, extended.record)
     return _own_type(content, extended.record)
@@ -208,7 +209,7 @@ def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     origin = np.array([header.origin.x, header.origin.y, header.origin.z], float)
     if not np.all(np.isfinite(origin)) or not origin.any():
         origin = np.array([starts[letter] for letter in "xyz"]) * spacing
-    told = _notes(header, known, letters)
+    told = _notes(header, known, letters, spacing)
     if known and np.all(spacing == 1):
         known = False
         told.append(
@@ -221,8 +222,11 @@ def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     return [axes[letter] for letter in letters[::-1]], told
 
 
-def _notes(header: Any, known: bool, letters: str) -> list[str]:
-    """What the header contradicts itself in: angles that are not right ones, a cell of another number of voxels."""
+def _notes(header: Any, known: bool, letters: str, spacing: np.ndarray) -> list[str]:
+    """What the header contradicts itself in: angles that are not right ones, a cell of another number of voxels.
+
+    A stack of images has a cell of one of them (MRC2014), as high as a voxel, which some programs forget.
+    """
     notes = []
     angles = np.array([header.cellb.alpha, header.cellb.beta, header.cellb.gamma], float)
     if known and np.all(np.isfinite(angles)) and angles.any() and np.abs(angles - 90).max() > 0.1:
@@ -230,7 +234,8 @@ def _notes(header: Any, known: bool, letters: str) -> list[str]:
         notes.append(f"states cell angles of {listed} degrees, but 90 is assumed.")
     held = dict(zip(letters, (int(header.nx), int(header.ny), int(header.nz)), strict=True))
     samples, size = [int(header.mx), int(header.my), int(header.mz)], [held[letter] for letter in "xyz"]
-    if known and samples != size and not (int(header.ispg) == 0 and samples[:2] == size[:2]):
+    stack = int(header.ispg) == 0 and samples[:2] == size[:2] and bool(np.isclose(spacing[2], spacing[0], rtol=1e-2))
+    if known and samples != size and not stack:
         cell, found = (" x ".join(map(str, numbers)) for numbers in (samples, size))
         notes.append(
             f"states a cell of {cell} voxels but contains {found}; the voxel size is that of the cell's voxels."
@@ -244,6 +249,14 @@ def _note_of_microscope(pixel: float, content: Content) -> list[str]:
     if pixel <= 0 or content.geometry.unit != "angstrom" or abs(pixel / cell - 1) < 1e-2:
         return []
     return [f"states pixels of {pixel:g} angstrom in its extended header and {cell:g} by its cell; the cell is used."]
+
+
+def _note_of_rest(path: Path, header: Any, data: np.ndarray) -> list[str]:
+    """The note on voxels of a plain file that its header does not state."""
+    with open(path, "rb") as stream:
+        packed = stream.read(2) in (b"\x1f\x8b", b"BZ")
+    held = path.stat().st_size - _HEADER_BYTES - int(header.nsymbt)
+    return [] if packed else note_of_rest(held, data.nbytes)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import logging
+import math
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import label_tables, record
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import Content, Request, native, read_exactly
+from ACSegLib.files.content import Content, Request, native, note_of_rest, read_exactly
 from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
 
@@ -30,6 +31,8 @@ _UNIT_OF_CODE = {1: "m", 2: "mm", 3: "um"}
 _MAX_SKEW = 1e-4
 _COMMENT_EXTENSION, _CARET_EXTENSION = 6, 30
 _GZIP = b"\x1f\x8b"
+#: Sizes of the headers of NIfTI-1 and NIfTI-2, by which they begin, and where their `pixdim` stands.
+_HEADER_SIZES, _PIXDIM_1, _PIXDIM_2 = (348, 540), 76, 104
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -55,12 +58,16 @@ def read(path: Path, request: Request) -> Content:
     with contextlib.ExitStack() as opened:
         opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
         nibabel.imageglobals.logger.addHandler(logging.NullHandler())  # with no handler, Python shows warnings itself
-        image, stream, told = _open(path, opened)
+        image, stream, told, sized = _open(path, opened)
         array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared
             continue
+        told += _note_of_rest(image, stream)
     array, _ = arrange(array, list("ccctzyx"[-array.ndim :]), path)
     geometry, notes = _geometry(image.header, path)
+    if not sized.all() and geometry.unit != "px":
+        listed = " and ".join(letter for letter, known in zip("xyz", sized, strict=True) if not known)
+        notes.append(f"states no voxel size along {listed} (pixdim); 1 {geometry.unit} is used, as in ITK.")
     geometry = replace(geometry, nifti_codes=_codes(image.header))
     meta = {"description": text_of_field(image.header["descrip"])}
     content = Content((array,), geometry, meta=meta, notes=[*told, *notes])
@@ -103,6 +110,16 @@ def _voxels(image: Any, stream: IO[bytes], path: Path) -> np.ndarray:
     return native(read_exactly(stream, stored.shape[::-1], stored.dtype, path))
 
 
+def _note_of_rest(image: Any, stream: IO[bytes]) -> list[str]:
+    """The note on voxels that the header does not state; `stream` is at the end of the file that the user opened."""
+    stored, held = image.dataobj, stream.tell()
+    start = stored.offset if _is_pair(image) else max(stored.offset, image.header.single_vox_offset)
+    if _is_pair(image):
+        voxels = Path(image.file_map["image"].filename)
+        held = start if voxels.name.lower().endswith(".gz") else voxels.stat().st_size
+    return note_of_rest(held - start, math.prod(stored.shape) * stored.dtype.itemsize)
+
+
 def _behind_header(image: Any, stream: IO[bytes]) -> Any:
     """Place the voxels of a single file behind its header where that says that they begin inside of it (often at 0)."""
     import nibabel
@@ -118,8 +135,19 @@ def _is_pair(image: Any) -> bool:
     return len(image.files_types) > 1
 
 
-def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes], list[str]]:
-    """Open the header; gives the image, the stream that its voxels will come from, and notes on their scaling."""
+def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes], list[str], np.ndarray]:
+    """Open the header.
+
+    Returns
+    -------
+    image : nibabel image
+    stream : binary stream
+        Which its voxels will come from.
+    notes : list of str
+        On the scaling of the values.
+    sized : ndarray of bool, shape (3,)
+        Whether the header has a voxel size along x, y and z; nibabel makes it 1 where it is 0.
+    """
     import nibabel
 
     stream: Any = opened.enter_context(open(path, "rb"))  # noqa: SIM115 - the stack closes it
@@ -132,9 +160,18 @@ def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes], lis
     second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
     if b"ni1\0" in head[344:348] or b"ni2\0" in head[4:8]:
         pair = nibabel.Nifti2Pair if second else nibabel.Nifti1Pair
-        return _forgiving(pair, notes).from_filename(path, mmap=False), stream, notes
+        return _forgiving(pair, notes).from_filename(path, mmap=False), stream, notes, _sized(head, second)
     single = _forgiving(nibabel.Nifti2Image if second else nibabel.Nifti1Image, notes)
-    return single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False), stream, notes
+    image = single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False)
+    return image, stream, notes, _sized(head, second)
+
+
+def _sized(head: bytes, second: bool) -> np.ndarray:
+    """Whether the bytes of a header (of NIfTI-2, if `second`) have a voxel size along x, y and z."""
+    order = "<" if int.from_bytes(head[:4], "little") in _HEADER_SIZES else ">"
+    start, kind = (_PIXDIM_2, "f8") if second else (_PIXDIM_1, "f4")
+    sizes = np.frombuffer(head, order + kind, 4, start)[1:].astype(float)
+    return np.isfinite(sizes) & (sizes != 0)
 
 
 def _forgiving(kind: Any, notes: list[str]) -> Any:

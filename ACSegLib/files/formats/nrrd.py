@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
-from ACSegLib.files.content import Content, Request, note_of_rest
+from ACSegLib.files.content import Content, Request, note_of_rest, note_of_scale
 from ACSegLib.files.formats.nrrd_voxels import Header, single_file, voxels
 from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
@@ -75,7 +75,7 @@ def read(path: Path, request: Request) -> Content:
         layer, kept = arrange(array, letters, path)
         layers, spatial = (layer,), [array.ndim - 1 - n for n in kept[::-1]]
     geometry, notes = _geometry(header, spatial, path, silent="px" if segmentation else "mm")
-    notes += _note_of_rest(header, path, start, array.nbytes)
+    notes += [*_note_of_rest(header, path, start, array.nbytes), *_note_of_scale(header, array.dtype)]
     if not segmentation:
         unit = {"intensity_unit": keys["sample units"].strip('" ')} if keys.get("sample units") else {}
         return Content(layers, geometry, meta={"header": keys, **unit}, notes=notes)
@@ -90,6 +90,16 @@ def _note_of_rest(header: Header, path: Path, start: int, stated: int) -> list[s
     if str(header["encoding"]) != "raw" or skips or file is None:
         return []
     return note_of_rest(file.stat().st_size - (start if file == path else 0), stated)
+
+
+def _note_of_scale(header: Header, dtype: np.dtype) -> list[str]:
+    """The note on numbers that whole numbers stand for: the lowest for `old min`, the highest for `old max`."""
+    low, high = (float(header.get(field, np.nan)) for field in ("old min", "old max"))
+    if dtype.kind not in "ui" or not np.isfinite(high - low):
+        return []
+    limits = np.iinfo(dtype)
+    slope = (high - low) / (int(limits.max) - int(limits.min))
+    return note_of_scale("'old min' and 'old max'", slope, low - slope * int(limits.min))
 
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
@@ -214,17 +224,17 @@ def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[
         return Geometry(), []
     units = header.get("units") or []
     if not units and header.get("space units"):
-        stated = header["space units"]
-        units = dict(zip(spatial, stated.split() if isinstance(stated, str) else stated, strict=False))
+        words = header["space units"]
+        units = dict(zip(spatial, words.split() if isinstance(words, str) else words, strict=False))
     axes = []
     for letter, n in zip("xyz", spatial, strict=True):
-        step = _of_axis(header.get("spacings"), n)
-        known, step = step is not None, 1.0 if step is None else float(step)
+        stated = _of_axis(header.get("spacings"), n)
+        step = 1.0 if "spacings" not in header else None if stated is None else float(stated)
         lowest = _of_axis(header.get("axis mins"), n)
         centring = str(_of_axis(header.get("centerings"), n) or "cell").lower()
         start = 0.0
-        if known and lowest is not None and np.isfinite(float(lowest)):
-            start = float(lowest) + (0.0 if centring == "node" else step / 2)
+        if stated is not None and lowest is not None and np.isfinite(float(lowest)):
+            start = float(lowest) + (0.0 if centring == "node" else float(stated) / 2)
         axes.append(Axis(letter, step, units.get(n) if isinstance(units, dict) else _of_axis(units, n), start))
     geometry, notes = geometry_of(*axes, silent=silent)
     if "spacings" not in header and ("axis maxs" in header or "thicknesses" in header):

@@ -116,7 +116,7 @@ def _notes_on_values(file: Any, page: Any) -> list[str]:
     """Notes on values that other programs calibrate in an unknown way, or show inverted."""
     _, notes = tiff_metadata.calibration_of(file)
     turned = page.tags.get(ORIENTATION)
-    notes = [*notes, *orientation_notes(turned and turned.value)]
+    notes = [*notes, *orientation_notes(turned and turned.value), *tiff_metadata.scale_notes(page)]
     if page.photometric != _MIN_IS_WHITE:
         return notes
     white = "states that its lowest value is white; the values are those of the file, which other programs invert."

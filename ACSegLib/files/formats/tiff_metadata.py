@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
 from ACSegLib.files.axes import Axis
+from ACSegLib.files.content import note_of_scale
 from ACSegLib.files.formats import tiff_microscopes
 from ACSegLib.files.units import length_of
 from ACSegLib.json_values import Json
@@ -21,6 +23,8 @@ _STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
 #: TIFF's units of resolution, by number.
 _RESOLUTION_UNITS = {1: "", 2: "inch", 3: "cm"}
 _SCREEN_INCH = 1 / 72
+_SCALE_WORDS = ("slope", "offset")
+_NUMBER = r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,16 @@ def calibration_of(file: Any) -> tuple[tuple[float, float] | None, list[str]]:
     if function != _STRAIGHT_LINE or not isinstance(first, (int, float)) or not isinstance(slope, (int, float)):
         return None, ["has a calibration of its values that ACSeg does not know; the values are those of the file."]
     return None if (first, slope) == (0, 1) else (float(first), float(slope)), []
+
+
+def scale_notes(page: Any) -> list[str]:
+    """The note on a slope and an offset in a text of a page, with which Octopus keeps reconstructions in 16 bits."""
+    for text in (tag.value for tag in page.tags if isinstance(tag.value, str)):
+        found = [re.search(rf"{word}\s*=\s*({_NUMBER})", text) for word in _SCALE_WORDS]
+        if all(found):
+            slope, offset = (float(match[1]) for match in found if match)
+            return note_of_scale("its text ('slope' and 'offset')", slope, offset)
+    return []
 
 
 def calibrated(array: np.ndarray, file: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ import h5py
 import nrrd
 import numpy as np
 import pytest
+import SimpleITK
 import tifffile
 import zarr
 from filecases import numbers
@@ -14,6 +15,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import open_volume
 from ACSegLib.files.axes import Axis, arrange, geometry_of, place
 from ACSegLib.files.lazy import ChunkedArray
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.files.units import Length, is_stated, length_of
 from ACSegLib.volume import UNITS_IN_MM, Geometry
 
@@ -237,3 +239,14 @@ def test_single_plane_in_five_dimensions_of_tiff_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", ARRAY[:1], imagej=True, metadata={"axes": "ZYX"})
     with pytest.raises(FileError, match="2D image"):
         open_volume(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("z", "told"), [(0.5, False), (20.0, True)])
+def test_voxels_that_are_much_longer_along_one_axis_are_told(z, told, tmp_path):
+    """A unit that was mistaken along z makes 1000; sections of 70 nm in pixels of 2 nm are only 35."""
+    image = SimpleITK.GetImageFromArray(np.zeros((3, 4, 5), np.uint8))
+    image.SetSpacing((0.3, 0.3, z))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.mha")
+    assert ["67 times as long along z as along x" in note for note in notes] == [True] * told

@@ -1,5 +1,7 @@
 """Analyze 7.5 against ITK (place, voxel size) and nibabel (values)."""
 
+import struct
+
 import nibabel
 import numpy as np
 import pytest
@@ -57,4 +59,13 @@ def test_a_header_without_its_voxels(tmp_path):
         open_volume(path)
     (tmp_path / "a.img").unlink()
     with pytest.raises(FileError, match=r"its voxels a\.img are missing"):
+        open_volume(path)
+
+
+def test_voxels_that_the_header_does_not_state_are_told(tmp_path):
+    path = _write(tmp_path)
+    raw = bytearray(path.read_bytes())
+    raw[70:74] = struct.pack("<2h", 2, 8)
+    path.write_bytes(raw)
+    with pytest.warns(UserWarning, match="holds 120 bytes of image data, but its header states 60"):
         open_volume(path)

@@ -11,6 +11,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.files.formats import dicom
 from ACSegLib.files.formats.dicom_elements import start_of_elements
+from ACSegLib.files.registry import collect_notes
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -493,3 +494,23 @@ def test_itk_warns_of_nothing_that_is_checked_here(tmp_path, capfd):
     open_volume(tmp_path / "a")
     assert capfd.readouterr().err == ""
     assert SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+
+
+@pytest.mark.parametrize("kind", ["table", "mapping", "mapping as rescaled"])
+def test_what_values_mean_by_a_table_or_a_mapping_is_told(kind, tmp_path):
+    """Tables of PS3.3 C.11.1 and C.7.6.16.2.11, which ITK does not look at."""
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(3)])
+    row = pydicom.Dataset()
+    row.RealWorldValueSlope, row.RealWorldValueIntercept = (0.01, -1.0) if kind == "mapping" else (1.0, 0.0)
+    for path in (tmp_path / "a").iterdir():
+        dataset = pydicom.dcmread(path)
+        if kind == "table":
+            dataset.ModalityLUTSequence = [pydicom.Dataset()]
+        else:
+            dataset.RealWorldValueMappingSequence = [row]
+        dataset.save_as(path)
+    words = {"table": ["ModalityLUTSequence"], "mapping": ["multiplied by 0.01 and -1 to be added"]}.get(kind, [])
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a").array
+    np.testing.assert_array_equal(found[:, 0, 0], [0, 1, 2])
+    assert [word in note for word, note in zip(words, notes, strict=True)] == [True] * len(words)

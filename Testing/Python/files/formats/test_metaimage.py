@@ -200,3 +200,15 @@ def test_voxels_that_the_header_does_not_state_are_told(kind, told, data, tmp_pa
     with collect_notes() as notes:
         open_volume(tmp_path / "a.mhd")
     assert ["holds 48 bytes of image data, but its header states 24" in note for note in notes] == [True] * told
+
+
+@pytest.mark.parametrize(("slope", "offset", "told"), [(0.01, -5, True), (1, 0, False), (1, -1024, True)])
+def test_a_scale_that_itk_does_not_apply_is_told(slope, offset, told, tmp_path):
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    scale = f"ElementToIntensityFunctionSlope = {slope}\nElementToIntensityFunctionOffset = {offset}\n"
+    head = f"ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementType = MET_SHORT\n{scale}ElementDataFile = LOCAL\n"
+    (tmp_path / "a.mha").write_bytes(head.encode() + values.tobytes())
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.mha").array
+    np.testing.assert_array_equal(found, SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.mha"))))
+    assert [f"multiplied by {slope:g} and {offset:g} to be added" in note for note in notes] == [True] * told

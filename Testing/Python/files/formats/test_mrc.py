@@ -272,3 +272,29 @@ def test_files_of_deltavision_are_refused(order, tmp_path):
     (tmp_path / "a.dv").write_bytes(bytes(head) + bytes(2 * 6 * 5 * 4))
     with pytest.raises(FileError, match=r"a\.dv: is a file of DeltaVision.*OME-TIFF"):
         open_volume(tmp_path / "a.dv")
+
+
+@pytest.mark.parametrize(("height", "told"), [(10.0, False), (40.0, True)])
+def test_a_stack_whose_cell_has_the_height_of_all_its_images_is_told(height, told, tmp_path):
+    """The cell of a stack is that of one image (MRC2014, mz = 1), so mrcfile gives the height of all as a voxel."""
+    path = tmp_path / "a.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(np.zeros((4, 5, 6), np.int16))
+        file.set_image_stack()
+        file.header.cella = (60.0, 50.0, height)
+        size = float(file.voxel_size.z)
+    with collect_notes() as notes:
+        np.testing.assert_allclose(open_volume(path).geometry.spacing, (10, 10, size))
+    assert ["states a cell of 6 x 5 x 1 voxels but contains 6 x 5 x 4" in note for note in notes] == [True] * told
+
+
+@pytest.mark.parametrize(("mode", "told"), [(1, False), (0, True)])
+@pytest.mark.parametrize("packed", [False, True])
+def test_voxels_that_the_header_does_not_state_are_told(packed, mode, told, tmp_path):
+    data = _header(ARRAY.astype("<i2"), mode=mode, cell=(60, 100, 120))
+    (tmp_path / "a.mrc").write_bytes(gzip.compress(data) if packed else data)
+    if packed and told:  # its size is not known before it is unpacked
+        return
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.mrc")
+    assert ["holds 240 bytes of image data, but its header states 120" in n for n in notes].count(True) == told

@@ -1,6 +1,7 @@
 """NIfTI against nibabel and SimpleITK."""
 
 import gzip
+import struct
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from filecases import ROTATION, STRAIGHT, assert_same_place, labels, volume
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.volume import Geometry
 
 ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
@@ -311,3 +313,40 @@ def test_a_pair_without_its_voxels(tmp_path):
     (tmp_path / "a.img").unlink()
     with pytest.raises(FileError, match=r"a\.hdr: its data file a\.img is missing"):
         open_volume(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("size", [0.0, np.nan])
+@pytest.mark.parametrize(("kind", "at", "letter"), [(nibabel.Nifti1Image, 88, "f"), (nibabel.Nifti2Image, 128, "d")])
+@pytest.mark.parametrize("order", "<>")
+def test_an_axis_without_a_size_is_told(order, kind, at, letter, size, tmp_path):
+    """pixdim[3], which ITK and nibabel make 1 without a word."""
+    header = kind.header_class(endianness=order)
+    header.set_data_dtype(np.int16)
+    header.set_xyzt_units("mm")
+    kind(ARRAY.T, SCALED, header).to_filename(tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[at : at + struct.calcsize(letter)] = struct.pack(order + letter, size)
+    (tmp_path / "a.nii").write_bytes(raw)
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.nii").geometry
+    assert ["states no voxel size along z (pixdim); 1 mm is used" in note for note in notes].count(True) == 1
+    np.testing.assert_allclose(found.spacing, (0.3, 0.4, 1))
+    if size == 0 and kind is nibabel.Nifti1Image:  # ITK does not open NIfTI-2 of this kind
+        np.testing.assert_allclose(SimpleITK.ReadImage(str(tmp_path / "a.nii")).GetSpacing(), found.spacing)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti1Pair])
+@pytest.mark.parametrize(("code", "bits", "told"), [(4, 16, False), (2, 8, True)])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_voxels_that_the_header_does_not_state_are_told(ending, code, bits, told, kind, tmp_path):
+    """A header that says bytes where words follow."""
+    name = "a.nii" if kind is nibabel.Nifti1Image else "a.hdr"
+    kind(ARRAY.T, SCALED).to_filename(tmp_path / name)
+    raw = bytearray((tmp_path / name).read_bytes())
+    raw[70:74] = struct.pack("<2h", code, bits)
+    if name == "a.hdr":  # nibabel finds no voxels beside a packed header by this name
+        ending = ""
+    (tmp_path / (name + ending)).write_bytes(gzip.compress(bytes(raw)) if ending else raw)
+    with collect_notes() as notes:
+        open_volume(tmp_path / (name + ending))
+    assert ["holds 240 bytes of image data, but its header states 120" in note for note in notes] == [True] * told

@@ -304,3 +304,23 @@ def test_voxels_that_the_header_does_not_state_are_told(kind, told, detached, tm
     with collect_notes() as notes:
         open_volume(path)
     assert ["holds 240 bytes of image data, but its header states 120" in note for note in notes] == [True] * told
+
+
+def test_numbers_that_the_values_stand_for_are_told(tmp_path):
+    """Fields `old min` and `old max` of the format, by which quantized values become those of before."""
+    old = np.linspace(-1, 3, 120)
+    stored = np.rint((old + 1) / 4 * 65535).astype("<u2")
+    fields = ["type: ushort", *BASIC[1:], "encoding: raw", "old min: -1", "old max: 3"]
+    _write_by_hand(tmp_path / "a.nrrd", fields, stored.tobytes())
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.nrrd")
+    (note,) = notes
+    slope, offset = float(note.split("multiplied by ")[1].split()[0]), float(note.split(" to be added")[0].split()[-1])
+    np.testing.assert_allclose(stored * slope + offset, old, atol=1e-4)
+
+
+def test_fewer_spacings_than_axes_are_told(tmp_path):
+    """It was 1 along the last axis, whatever the others are."""
+    _write_by_hand(tmp_path / "a.nrrd", [*BASIC, "encoding: raw", "spacings: 0.3 0.3"], ARRAY.tobytes())
+    with pytest.warns(UserWarning, match="states no voxel size along z; that of x is used"):
+        assert open_volume(tmp_path / "a.nrrd").geometry.spacing == (0.3, 0.3, 0.3)

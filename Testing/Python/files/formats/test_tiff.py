@@ -365,3 +365,13 @@ def test_planes_to_be_mirrored_are_read_as_they_are_stored_and_told(orientation,
     with collect_notes() as notes:
         np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
     assert [f"states orientation {orientation}; its planes" in note for note in notes] == [True] * told
+
+
+def test_a_scale_in_the_text_of_a_file_is_told(tmp_path):
+    """As Octopus writes it (mantidproject/mantidimaging 1010)."""
+    text = "offset = 3.50000E-01slope = 3.28069E-05"
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for plane in ARRAY:
+            file.write(plane, description=text, metadata=None, contiguous=False)
+    with pytest.warns(UserWarning, match=r"multiplied by 3\.28069e-05 and 0\.35 to be added"):
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
