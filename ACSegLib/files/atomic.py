@@ -83,8 +83,11 @@ def _in_use(path: str | os.PathLike[str]) -> str:
 
 
 def _end_of(name: str) -> str:
-    """As much of a name's end as a temporary name has room for, in the characters that every library can use."""
-    return re.sub(r"[^ -~]", "_", name)[16 - _MAX_NAME_BYTES :]
+    """As much of a name's end as a temporary name has room for, in the characters that every library can use.
+
+    Small letters alone: MetaIO takes a name that ends in .MHA for a header whose voxels go to a file beside it.
+    """
+    return re.sub(r"[^ -~]", "_", name)[16 - _MAX_NAME_BYTES :].lower()
 
 
 @contextlib.contextmanager

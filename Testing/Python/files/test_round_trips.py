@@ -53,6 +53,15 @@ def test_voxels_and_place(ending, kind, tmp_path):
     assert_same_place(found.geometry, original.geometry)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_endings_in_capitals(ending, tmp_path):
+    """MetaIO keeps the voxels of a name that ends in .MHA in a file beside it."""
+    original = volume("u2")
+    save_volume(original, tmp_path / f"CELL{ending.upper()}")
+    np.testing.assert_array_equal(open_volume(tmp_path / f"CELL{ending.upper()}").array, original.array)
+    assert [path.name for path in tmp_path.iterdir()] == [f"CELL{ending.upper()}"]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), ending=st.sampled_from(ENDINGS))
 def test_any_geometry_and_shape(data, ending, tmp_path):
