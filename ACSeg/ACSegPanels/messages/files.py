@@ -55,6 +55,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("has the unknown unit code {0}; millimetres are assumed."),
         _("has {0} more pages of another size or type, which were left out."),
+        _("has {0} voxels that its attributes state to hold no value; they count as missing."),
         _(
             "holds {0} bytes of image data, but its header states {1}; the rest was left out. Check the type and the "
             "size of the voxels in the header."
@@ -85,11 +86,17 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
         _("states a cell of {0} voxels but contains {1}; the voxel size is that of the cell's voxels."),
         _("states a scale of {0} where SPM does; its values were multiplied by it."),
+        _("states a table of its values (ModalityLUTSequence); they are those of the file, as in ITK and Slicer."),
         _("states cell angles of {0} degrees, but 90 is assumed."),
+        _(
+            "states in {0} that its values are to be multiplied by {1} and {2} to be added; they are those of the "
+            "file, as in ITK and Slicer."
+        ),
         _("states its voxel size in inches, which most often is the resolution of a print or a screen."),
         _("states no distance of slices; 1 {0} is assumed, as in ImageJ."),
         _("states no positions of its slices; they are sorted by their numbers."),
         _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
+        _("states no voxel size along {0} (pixdim); 1 {1} is used, as in ITK."),
         _("states no voxel size along {0}; that of {1} is used."),
         _("states no {0} of its slices; they were taken as parallel planes in the order of their {1}."),
         _("states orientation {0}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror them."),
@@ -104,6 +111,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _(
             "states voxels of 1 angstrom, as programs write that know no voxel size, so it is unknown; state it with "
             "--voxel-size."
+        ),
+        _(
+            "states voxels of {0} {1}, {2} times as long along {3} as along {4}; check the voxel size, and state the "
+            "right one with --voxel-size."
         ),
         _("states {0} in pixels, but not the other axes; the voxel size is unknown."),
         _("stores its values from white to black (MONOCHROME1); they are inverted, as in ITK and Slicer."),
