@@ -27,9 +27,14 @@ HEAVY = {
 QT = {"qt", "PythonQt", "PySide6", "PySide2", "PyQt5", "PyQt6", "ctk", "slicer"}
 
 
-def imports(path, top_level_only=False):
+@pytest.fixture(scope="module")
+def trees():
+    """Syntax tree of each module, by its name within the library, such as "fill/seeds.py"."""
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
+def imports(tree, top_level_only=False):
     """Names of the modules that a file imports; at its top level alone, or anywhere."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if top_level_only else ast.walk(tree)
     found = set()
     for node in nodes:
@@ -40,15 +45,20 @@ def imports(path, top_level_only=False):
     return found
 
 
-def rooms_used(path):
+def packages_used(tree, top_level_only=False):
+    """Packages that a file imports from."""
+    return {name.split(".")[0] for name in imports(tree, top_level_only)}
+
+
+def rooms_used(tree):
     """Files and folders of the library that a file imports from."""
-    return {name.split(".")[1] for name in imports(path) if name.startswith("ACSegLib.")}
+    return {name.split(".")[1] for name in imports(tree) if name.startswith("ACSegLib.")}
 
 
-def edges(path, modules):
+def edges(tree, modules):
     """Modules (names from `modules`) that a file imports; of `from package import module`, the module alone."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -69,50 +79,51 @@ def reaches(graph, start, goal):
     return False
 
 
-def part_of(path):
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def part_of(name):
+    return name.partition("/")[0].removesuffix(".py")
 
 
-def name_of(path):
-    return str(path.relative_to(ROOT))
+def test_steps_know_neither_one_another_nor_what_is_above_them(trees):
+    for name, tree in trees.items():
+        if part_of(name) in STEPS:
+            assert not rooms_used(tree) & (set(STEPS) - {part_of(name)} | set(ABOVE)), name
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) in STEPS], ids=name_of)
-def test_steps_know_neither_one_another_nor_what_is_above_them(path):
-    assert not rooms_used(path) & (set(STEPS) - {part_of(path)} | set(ABOVE))
+def test_workflows_open_no_files_print_nothing_and_know_no_front_end(trees):
+    for name, tree in trees.items():
+        if part_of(name) == "workflows":
+            assert not rooms_used(tree) & (set(ABOVE) - {"workflows", "phantom"} | {"files"}), name
+            calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"print", "open"}, name
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) == "workflows"], ids=name_of)
-def test_workflows_open_no_files_print_nothing_and_know_no_front_end(path):
-    assert not rooms_used(path) & (set(ABOVE) - {"workflows", "phantom"} | {"files"})
-    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
-    assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"print", "open"}
+def test_what_the_steps_share_knows_none_of_them(trees):
+    for name, tree in trees.items():
+        if part_of(name) in SHARED + GROUND:
+            above = {*STEPS, *ABOVE, *(SHARED if part_of(name) in GROUND else ())}
+            assert not rooms_used(tree) & above, name
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) in SHARED + GROUND], ids=name_of)
-def test_what_the_steps_share_knows_none_of_them(path):
-    above = {*STEPS, *ABOVE, *(SHARED if part_of(path) in GROUND else ())}
-    assert not rooms_used(path) & above
-
-
-def test_no_import_goes_in_a_circle():
+def test_no_import_goes_in_a_circle(trees):
     """No file reaches itself by imports, those for type checkers included."""
-    modules = {".".join(p.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): p for p in MODULES}
-    graph = {name: edges(path, modules) - {name} for name, path in modules.items()}
+    modules = {
+        f"ACSegLib.{name.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__"): tree
+        for name, tree in trees.items()
+    }
+    graph = {name: edges(tree, modules) - {name} for name, tree in modules.items()}
     circles = {name for name in graph if reaches(graph, name, name)}
     assert circles == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_qt_in_the_library_and_slicer_only_in_the_scene(path):
-    used = {name.split(".")[0] for name in imports(path)}
-    allowed = {"slicer"} if part_of(path) == "scene" else set()
-    assert not used & QT - allowed
+def test_no_qt_in_the_library_and_slicer_only_in_the_scene(trees):
+    for name, tree in trees.items():
+        assert not packages_used(tree) & QT - ({"slicer"} if part_of(name) == "scene" else set()), name
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) == "commands"], ids=name_of)
-def test_commands_import_heavy_packages_only_when_they_run(path):
-    assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & (HEAVY | {"scipy"})
+def test_commands_import_heavy_packages_only_when_they_run(trees):
+    for name, tree in trees.items():
+        if part_of(name) == "commands":
+            assert not packages_used(tree, top_level_only=True) & (HEAVY | {"scipy"}), name
 
 
 def test_importing_the_library_loads_nothing_heavy():
@@ -122,40 +133,38 @@ def test_importing_the_library_loads_nothing_heavy():
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_error_is_swallowed(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ExceptHandler):
-            broad = node.type is None or (
-                isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
-            )
-            silent = all(isinstance(line, (ast.Pass, ast.Continue)) for line in node.body)
-            assert not (broad and silent), f"line {node.lineno} hides every error"
+def test_no_error_is_swallowed(trees):
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ExceptHandler):
+                broad = node.type is None or (
+                    isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+                )
+                silent = all(isinstance(line, (ast.Pass, ast.Continue)) for line in node.body)
+                assert not (broad and silent), f"{name}:{node.lineno} hides every error"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_public_names_are_documented(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), "the module says nothing of itself"
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            overload = "overload" in map(ast.unparse, node.decorator_list)
-            assert overload or ast.get_docstring(node), node.name
+def test_public_names_are_documented(trees):
+    for name, tree in trees.items():
+        assert ast.get_docstring(tree), f"{name} says nothing of itself"
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                overload = "overload" in map(ast.unparse, node.decorator_list)
+                assert overload or ast.get_docstring(node), f"{name}: {node.name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_nothing_is_unpickled_or_run_from_text(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "dill", "joblib", "marshal"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            words = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert called not in ("eval", "exec", "os.system"), node.lineno
-            assert words.get("shell") != "True", node.lineno
-            assert words.get("allow_pickle") != "True", node.lineno
-            if called == "torch.load":
-                assert words.get("weights_only") == "True", node.lineno
+def test_nothing_is_unpickled_or_run_from_text(trees):
+    for name, tree in trees.items():
+        assert not packages_used(tree) & {"pickle", "dill", "joblib", "marshal"}, name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                place, called = f"{name}:{node.lineno}", ast.unparse(node.func)
+                words = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert called not in ("eval", "exec", "os.system"), place
+                assert words.get("shell") != "True", place
+                assert words.get("allow_pickle") != "True", place
+                if called == "torch.load":
+                    assert words.get("weights_only") == "True", place
 
 
 def test_no_two_files_of_tests_have_the_same_name():
