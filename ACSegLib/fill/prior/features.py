@@ -26,6 +26,8 @@ _HALO = 3
 #: Voxels that tell the range of intensities, about; classes that widen it, voxels of each, and fewest that tell. Bound.
 _SAMPLE_VOXELS = 4_000_000
 _MAX_CLASSES, _VOXELS_OF_CLASS, _MIN_VOXELS_OF_CLASS = 64, 200_000, 8
+#: Times the range of the others that a value of a small class may lie beyond it. Bound.
+_BEYOND = 4.0
 #: Values of float32 within the range of intensities, at least, of an image in a wider type. Bound.
 _MIN_LEVELS = 16
 
@@ -81,7 +83,7 @@ def intensity_range(
         order = np.argsort(numbers, kind="stable")
         for own in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)[:_MAX_CLASSES]:
             labelled = values[own[:_VOXELS_OF_CLASS]].astype(np.float32)
-            labelled = labelled[np.isfinite(labelled)]
+            labelled = _without_hot(labelled[np.isfinite(labelled)])
             if labelled.size >= _MIN_VOXELS_OF_CLASS:
                 a, b = np.percentile(labelled, CLASS_PERCENTILES)
                 low, high = min(low, a), max(high, b)
@@ -90,6 +92,18 @@ def intensity_range(
     if not high > low:
         high = low + 1.0
     return float(low), float(high)
+
+
+def _without_hot(values: np.ndarray) -> np.ndarray:
+    """The values of a class without its lowest and its highest one, if these lie far from all others.
+
+    Percentiles leave out hot and dead voxels of a large class, but not the one in a dab.
+    """
+    if values.size < 5 or values.size * CLASS_PERCENTILES[0] >= 100:
+        return values
+    low, *_, high = np.sort(values)[1:-1].astype(np.float64)
+    margin = _BEYOND * (high - low)
+    return values[(values >= low - margin) & (values <= high + margin)]
 
 
 def _require_resolution(sample: np.ndarray) -> None:

@@ -44,6 +44,18 @@ def test_second_derivatives_have_the_eigenvalues_that_scikit_image_finds(image: 
     assert np.allclose(out[2:][(slice(None), *inner)], values[(slice(None), *inner)], atol=2e-5)
 
 
+@pytest.mark.parametrize("broken", [1e6, -1e6])
+def test_one_hot_or_dead_voxel_in_a_dab_does_not_widen_the_range(broken: float) -> None:
+    image = np.random.default_rng(1).normal(0, 1, (30, 30, 30)).astype(np.float32)
+    image[10:13, 10:13, 10:13] += 40
+    classes = np.zeros(image.shape, int)
+    classes[10:13, 10:13, 10:13] = 1
+    usual = intensity_range(image, classes)
+    image[11, 11, 11] = broken
+    assert intensity_range(image, classes) == pytest.approx(usual, abs=1)
+    assert usual[1] > 38
+
+
 def test_scaling_clips_hot_voxels_but_keeps_labelled_beads() -> None:
     rng = np.random.default_rng(0)
     image = rng.normal(100, 5, (40, 40, 40)).astype(np.float32)
