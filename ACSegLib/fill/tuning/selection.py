@@ -70,7 +70,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
 
     def judge(settings: Settings) -> float:
         if settings not in overlaps:
-            share = len(overlaps) / (len(constants.CANDIDATES) + 1)
+            share = len(overlaps) / (len(constants.CANDIDATES) + 2)
             stages.fill(share, "cross-validation: filling hidden parts of labelled slices")
             overlaps[settings] = [trial.overlap(settings, progress) for trial in trials]
         # a few voxels of a bead should not decide; of instances, none is more important than another
@@ -103,11 +103,13 @@ def search(judge: Callable[[Settings], float], strong: bool, distant: bool = Fal
     the rest of most slices with hidden bands, so that it is better there than on the planes of the fill.
 
     Between `distant` slices, nearly no prior at all is a candidate, too, unless the weak one is clearly worse. With
-    `walls`, which say more than differences, the weak one is weaker.
+    `walls`, which say more than differences, the weak one is weaker. Without them, a walk that small differences do not
+    lead is a candidate, too, since outlines may run where the image has no edge: it must be better by
+    `constants.MIN_SMOOTH_GAIN`.
     """
     first, medium, weak = (Settings(*pair) for pair in constants.CANDIDATES)
     weak = Settings(*constants.WALL_WALK) if walls else weak
-    plain = Settings(*constants.PLAIN_WALK)
+    plain, smooth = Settings(*constants.PLAIN_WALK), Settings(*constants.SMOOTH_WALK)
     found, best = medium, judge(medium)
     if strong and best <= judge(first) + constants.MIN_GAIN:
         return first
@@ -117,6 +119,8 @@ def search(judge: Callable[[Settings], float], strong: bool, distant: bool = Fal
     for other in others:
         if (value := judge(other)) > best + constants.MIN_GAIN:
             found, best = other, value
+    if not walls and judge(smooth) > best + constants.MIN_SMOOTH_GAIN:
+        found, best = smooth, judge(smooth)
     return first if judge(first) > best + constants.MIN_STRONG_GAIN else found
 
 

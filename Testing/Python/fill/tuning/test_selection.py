@@ -192,7 +192,7 @@ def test_the_search_finds_any_single_peak(best: tuple[float, float], strong: boo
     assert search(judge, strong) == Settings(*best)
 
 
-@pytest.mark.parametrize("best", constants.CANDIDATES)
+@pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.SMOOTH_WALK])
 def test_a_poor_prior_hides_no_peak_behind_worse_settings(best: tuple[float, float]) -> None:
     def judge(settings: Settings) -> float:
         return 0.5 + 0.4 * ((settings.gamma, settings.edge) == best)
@@ -243,6 +243,16 @@ def test_nearly_no_prior_is_tried_between_distant_slices_unless_the_weak_one_is_
 def test_walls_have_a_weaker_candidate_than_differences() -> None:
     best = Settings(*constants.WALL_WALK)
     assert search(lambda settings: 0.9 if settings == best else 0.8, strong=False, walls=True) == best
+
+
+@pytest.mark.parametrize("walls", [True, False])
+@pytest.mark.parametrize("gain", [0.5, 1.5])
+def test_a_walk_that_small_differences_do_not_lead_must_be_clearly_better_and_needs_no_walls(
+    gain: float, walls: bool
+) -> None:
+    smooth = Settings(*constants.SMOOTH_WALK)
+    found = search(lambda s: 0.8 + gain * constants.MIN_SMOOTH_GAIN * (s == smooth), strong=False, walls=walls)
+    assert (found == smooth) == (gain > 1 and not walls)
 
 
 def test_slices_are_distant_by_the_gaps_that_most_voxels_lie_in(evidence: Evidence) -> None:
