@@ -219,6 +219,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "segmentation {0} is stored as {1}; make 'Binary labelmap' its source representation in the module "
             "Segmentations first."
         ),
+        _(
+            "segments of {0} overlap, but {1} has one value for each voxel; save the corrections as .seg.nrrd, which "
+            "keeps overlaps."
+        ),
         _("segments were added or removed, or their label values or layers changed, since the fill; start a new fill."),
         _("shake must be 0 or more voxels, not {0}."),
         _("size must be one or three whole numbers (k, j, i), j and i at least 16, not {0}."),

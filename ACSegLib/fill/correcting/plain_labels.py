@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import match_segments
 from ACSegLib.masks import relabelled
 from ACSegLib.segment_estimates import LABEL_TAGS
@@ -33,14 +34,26 @@ def identified(
         in their place if the numbers are others.
     notes : list of str
         A sentence if the numbers are others.
+
+    Raises
+    ------
+    InputError
+        If segments overlapped before, which numbers alone cannot say.
     """
-    if segmentation.overlapping or corrected.overlapping or not all(map(_is_number, corrected.segments)):
+    taken = {s.id for s in segmentation.segments}
+    if corrected.overlapping or not corrected.segments or not all(map(_is_number, corrected.segments)):
+        return corrected, []
+    if segmentation.overlapping:
+        if taken.isdisjoint(s.id for s in corrected.segments):
+            raise InputError(
+                f"segments of {segmentation.name!r} overlap, but {corrected.name!r} has one value for each voxel; "
+                "save the corrections as .seg.nrrd, which keeps overlaps."
+            )
         return corrected, []
     partners = match_segments(segmentation, corrected)[0]
     seen = segmentation.labels if unseen is None else np.where(unseen, 0, segmentation.labels)
     moved = _partners_in_place(replace(segmentation, layers=(seen,)), corrected, partners)
     known = {b: segmentation.segments[a] for a, b in moved.items()}
-    taken = {s.id for s in segmentation.segments}
     rows = []
     for row, segment in enumerate(corrected.segments):
         if row in known:

@@ -169,6 +169,14 @@ def test_the_numbers_of_a_deleted_segment_are_not_taken_for_it():
     assert outcome.report.changed_voxels == np.count_nonzero((PREDICTED != CORRECTED)[..., 13:])
 
 
+def test_numbers_alone_do_not_stand_for_segments_that_overlap():
+    volume, rows = Volume(IMAGE, GEOMETRY, "image"), [Segment("cell", 1, id="c"), Segment("nucleus", 1, id="n")]
+    before = Segmentation.from_masks([PREDICTED, ball(3)], rows, GEOMETRY, "before")
+    flat = Segmentation.from_labels(np.where(ball(3), 2, CORRECTED).astype(np.uint8), GEOMETRY, name="flat")
+    with pytest.raises(InputError, match="segments of 'before' overlap, but 'flat' has one value"):
+        run(CorrectRequest(volume=volume, segmentation=before, corrected=flat, renumbered=True))
+
+
 def test_a_segment_that_a_front_end_drew_over_another_one_is_itself():
     volume, before = Volume(IMAGE, GEOMETRY, "image"), two_cells([1, 2], PREDICTED)
     outcome = run(CorrectRequest(volume=volume, segmentation=before, corrected=two_cells([1, 3], CORRECTED)))
