@@ -104,7 +104,8 @@ def _slicer(text: str) -> list[Segment]:
 def _slicer_csv(text: str) -> list[Segment]:
     """A colour table as CSV: the columns LabelValue, Name, Color_R, Color_G, Color_B."""
     try:
-        rows = list(csv.DictReader(io.StringIO(text)))
+        separator = ";" if ";" in text.partition("\n")[0] else ","  # where the decimal sign is a comma
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
         return [
             _segment(int(row["LabelValue"]), row["Name"], (row["Color_R"], row["Color_G"], row["Color_B"]))
             for row in rows

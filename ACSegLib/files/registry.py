@@ -313,10 +313,12 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
     present = [unique_values(layer) for layer in layers]
     if content.segments is None and not image_too:
         notes = [*_note_on_background(present[0], path), *notes]
+    rows, doubled = _named_once(content.segments or [], path)
+    notes += doubled
     if notes:
         content.meta["notes"] = [*content.meta.get("notes", []), *notes]
         tell(notes)
-    segments = [_with_usable_colour(segment, n) for n, segment in enumerate(content.segments or [])]
+    segments = [_with_usable_colour(segment, n) for n, segment in enumerate(rows)]
     for number, values in enumerate(present):
         known = {s.value for s in segments if s.layer == number}
         for value in values:
@@ -324,6 +326,17 @@ def segmentation_of(content: Content, path: Path, *, image_too: bool = False) ->
                 colour = default_colour(len(segments))
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
     return Segmentation(layers, segments, content.geometry, stem(path), content.meta)
+
+
+def _named_once(rows: Sequence[Segment], path: Path) -> tuple[list[Segment], list[str]]:
+    """The first row of each value, and notes on others: the same voxels would be two segments."""
+    kept: dict[tuple[int, int], Segment] = {}
+    notes = []
+    for row in rows:
+        first = kept.setdefault((row.layer, row.value), row)
+        if first is not row:
+            notes.append(f"{path.name}: its value {row.value} has two names; {first.name} is used, not {row.name}.")
+    return list(kept.values()), notes
 
 
 def _note_on_background(values: np.ndarray, path: Path) -> list[str]:

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, arrange, geometry_of
 from ACSegLib.files.content import (
@@ -24,6 +25,7 @@ from ACSegLib.files.content import (
     Request,
     SeveralError,
     native,
+    note_of_rest,
     read_exactly,
     truncated,
 )
@@ -75,12 +77,21 @@ def read(path: Path, request: Request) -> Content:
         lattice = _chosen(lattices, request.dataset, path)
         shape = _shape(text, path)
         array = _section(stream, text, lattice, shape, path)
+        rest = _note_of_rest(stream, text, lattice, array, path)
     parameters = _parse(text).get("Parameters", {})
     array, _ = arrange(array, [""] * array.ndim, path)
     geometry, notes = _geometry(parameters, array.shape, path)
     segments, told = _segments(parameters.get("Materials"), array)
     meta = {"dataset": lattice.name, "content": _word(parameters.get("Content"))}
-    return Content((array,), geometry, segments, meta, [*notes, *told])
+    return Content((array,), geometry, segments, meta, [*notes, *rest, *told])
+
+
+def _note_of_rest(stream: IO[bytes], text: str, lattice: _Lattice, array: np.ndarray, path: Path) -> list[str]:
+    """The note on plain voxels that the header does not state; `stream` is behind those that it does."""
+    last = max(int(number) for number in re.findall(r"@(\d+)", text)) == lattice.number
+    if lattice.coding or not last or is_mapped(array) or "ASCII" in text.split("\n", 1)[0].upper():
+        return []
+    return note_of_rest(path.stat().st_size - stream.tell() + array.nbytes, array.nbytes)
 
 
 def inventory(path: Path) -> list[Part]:
@@ -304,7 +315,8 @@ def _geometry(parameters: Parameters, shape: tuple[int, ...], path: Path) -> tup
     axes = []
     for axis, size in enumerate(shape[::-1]):
         extent = box[2 * axis + 1] - box[2 * axis]  # one that runs backwards is negative
-        axes.append(Axis("xyz"[axis], (extent / (size - 1) if size > 1 else extent) or 1.0, unit, box[2 * axis]))
+        step = extent / (size - 1) if size > 1 else extent or 1.0
+        axes.append(Axis("xyz"[axis], step, unit, box[2 * axis]))
     geometry, notes = geometry_of(*axes)
     return _transformed(geometry, _numbers(parameters.get("TransformationMatrix"))), notes
 

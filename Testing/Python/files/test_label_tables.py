@@ -37,6 +37,9 @@ CTBL = """# Color table file /data/labels.ctbl
 """
 CSV = 'LabelValue,Name,Color_R,Color_G,Color_B,Color_A\n1,cell body,255,0,0,255\n3,"vacuole, large",0,0,255,255\n'
 
+#: As a spreadsheet saves it where the decimal sign is a comma.
+SEMICOLONS = CSV.replace(",", ";").replace("vacuole;", "vacuole,")
+
 
 def _nifti(path):
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(VOXELS), str(path))
@@ -52,7 +55,7 @@ def _is_named(found):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *[("a.label", ITK_SNAP), ("a.txt", ITK_SNAP), ("a.csv", CSV)],
+        *[("a.label", ITK_SNAP), ("a.txt", ITK_SNAP), ("a.csv", CSV), ("a.csv", SEMICOLONS)],
         *[("a.ctbl", CTBL), ("a_ColorTable.ctbl", CTBL), ("a.txt", CTBL)],
     ],
 )
@@ -62,6 +65,15 @@ def test_tables_beside_labels_are_read(ending, name, text, tmp_path):
     found = open_segmentation(tmp_path / f"a{ending}")
     assert _is_named(found)
     assert found.meta["notes"] == [f"a{ending}: its names are those of {name}."]
+
+
+def test_of_two_names_of_a_value_the_first_is_used_and_told(tmp_path):
+    """The same voxels were measured as two segments."""
+    _nifti(tmp_path / "a.nii.gz")
+    (tmp_path / "a.ctbl").write_text(CTBL + "1 bead 0 0 255 255\n")
+    with pytest.warns(UserWarning, match="its value 1 has two names; cell body is used, not bead"):
+        assert _is_named(found := open_segmentation(tmp_path / "a.nii.gz"))
+    assert len(found.segments) == 2
 
 
 @pytest.mark.parametrize("text", ["", "notes on this cell\n1 of 3\n", "cell,volume\n1,3\n", "1 a b c d\n"])

@@ -8,7 +8,7 @@ from filecases import ROTATION, numbers
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume
-from ACSegLib.files.registry import inventory
+from ACSegLib.files.registry import collect_notes, inventory
 from ACSegLib.volume import Geometry
 
 SHAPE = (4, 5, 6)
@@ -232,3 +232,19 @@ def test_a_box_that_runs_backwards(tmp_path):
     (tmp_path / "a.am").write_bytes(text.encode() + bytes(60))
     found = open_volume(tmp_path / "a.am").geometry
     assert found == Geometry((2, 3, 4), (8, 0, 0), (-1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
+def test_a_box_without_height_states_no_size_along_it(tmp_path):
+    """It was 1, in the unit of the others."""
+    parameters = PARAMETERS.replace("0 6,", "3 3,")
+    _write(tmp_path / "a.am", [("Lattice { byte Data }", "", bytes(120))], parameters=parameters)
+    with pytest.warns(UserWarning, match="no voxel size along z; that of x is used"):
+        assert open_volume(tmp_path / "a.am").geometry.spacing == (20, 10, 20)
+
+
+@pytest.mark.parametrize(("kind", "told"), [("ushort", False), ("byte", True)])
+def test_voxels_that_the_header_does_not_state_are_told(kind, told, tmp_path):
+    _write(tmp_path / "a.am", [(f"Lattice {{ {kind} Data }}", "", numbers("u2", SHAPE).tobytes())])
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.am")
+    assert ["bytes of image data, but its header states 120" in note for note in notes] == [True] * told
