@@ -294,6 +294,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
         _("{0}: its slices have pixels of different sizes ({1} and {2} mm); resample them to one size."),
         _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
+        _("{0}: its value {1} has two names; {2} is used, not {3}."),
         _("{0}: its values begin at -128, as those of masks in signed bytes do; 128 was added."),
         _("{0}: its values change from voxel to voxel, as those of an image do; give the file with the labels."),
         _(
