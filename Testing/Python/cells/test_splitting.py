@@ -462,8 +462,8 @@ def test_a_coarser_grid_finds_the_same_cells(monkeypatch):
 
 
 def test_more_than_255_cells():
-    centres = [(k, j, i) for k in range(5, 40, 9) for j in range(5, 80, 9) for i in range(5, 80, 9)]
-    cells = balls((40, 78, 78), centres, 4.7)
+    centres = [(k, j, i) for k in range(4, 30, 7) for j in range(4, 62, 7) for i in range(4, 62, 7)]
+    cells = balls((30, 65, 65), centres, 3.7)
     found = split_mask(cells > 0)
     assert len(centres) > 255
     assert len(found.sizes) == len(centres)

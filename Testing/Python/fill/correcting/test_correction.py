@@ -450,13 +450,13 @@ def test_a_correction_can_be_cancelled():
 
 @given(
     st.integers(0, 2),
-    st.lists(st.tuples(*(st.integers(0, n - 1) for n in (24, 26, 28))), min_size=1, max_size=4),
+    st.lists(st.tuples(*(st.integers(0, n - 1) for n in (16, 18, 20))), min_size=1, max_size=4),
     st.booleans(),
 )
 @settings(max_examples=12, deadline=None)
 def test_decided_voxels_stay_and_far_voxels_never_change(seed, places, removes):
     """Whatever the image and the corrections are: no exception, decided voxels as decided, far voxels as before."""
-    shape = (24, 26, 28)
+    shape = (16, 18, 20)
     rng = np.random.default_rng(seed)
     image = Volume(rng.normal(0, 1, shape).astype(np.float32), GEOMETRY)
     before = ndimage.gaussian_filter(rng.normal(0, 1, shape), 3) > 0
