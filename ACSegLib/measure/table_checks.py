@@ -17,6 +17,8 @@ from ACSegLib.wording import listed
 #: 162:380).
 LAC_UNIT, CELL_LAC = "1/um", (0.1, 0.6)
 
+#: Share of a segment's voxels with the value around the specimen from which on its intensities are doubtful.
+MIN_PADDED = 0.01
 #: Segments that get a note of their own. More are counted in one note, so that the summary stays short.
 MAX_SEGMENT_NOTES = 5
 
@@ -169,8 +171,24 @@ def _on_units(rows: Sequence[Row], asked: str) -> list[str]:
 
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:
-    """Images that do not say whether their values are LAC, those whose values are none, and missing values."""
-    return [*notes_on_lac(rows), *_silent_on_unit(rows), *notes_on_missing_values(rows)]
+    """Images that do not say whether their values are LAC, those whose values are none, missing and padded values."""
+    return [*notes_on_lac(rows), *_silent_on_unit(rows), *notes_on_missing_values(rows), *_on_padding(rows)]
+
+
+def _on_padding(rows: Sequence[Row]) -> Iterator[str]:
+    """Volumes in which a segment goes on where the image ends: its mean is partly that of the padding."""
+    worst: dict[str, tuple[float, str]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and row["voxels"]:
+            share = (row.get("lac_padding_voxels") or 0) / row["voxels"]
+            name = str(row["volume_name"])
+            worst[name] = max(worst.get(name, (0.0, "")), (share, str(row["segment"])))
+    for name, (share, segment) in worst.items():
+        if share >= MIN_PADDED:
+            yield (
+                f"{100 * share:.0f} % of the voxels of {segment} in {name} have the value around the specimen, where "
+                "the image ends; they count for intensities, unless that value is made NaN."
+            )
 
 
 def notes_on_missing_values(rows: Sequence[Row]) -> Iterator[str]:

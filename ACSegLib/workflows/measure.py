@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
+from ACSegLib.padding import padding_of
 from ACSegLib.placement import in_unit, with_margin
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import from_options
@@ -121,7 +122,22 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
         # Scaled by beads, values are LAC whatever they were before.
         stated = "1/um" if request.bead_reference else str(volume.meta.get("intensity_unit", ""))
         notes["intensity_unit"] = request.intensity_unit or stated
+        padded = _padded_voxels(labels, volume)
+        rows = [row | ({"lac_padding_voxels": padded[row["segment"]]} if padded else {}) for row in rows]
     return [{**row, **notes} for row in with_volume_columns(rows, labels)]
+
+
+def _padded_voxels(labels: Segmentation, volume: Volume) -> dict[str, int]:
+    """How many voxels of each segment have the value around the specimen; nothing where the image has none."""
+    padding = padding_of(volume.array)
+    if padding is None:
+        return {}
+    outside = padding.where(volume.array)
+    counts = []
+    for layer in labels.layers:
+        values, numbers = np.unique(layer[outside], return_counts=True)
+        counts.append(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
+    return {segment.name: counts[segment.layer].get(segment.value, 0) for segment in labels.segments}
 
 
 def _cells_apart(request: MeasureRequest, progress: Progress) -> dict[str, np.ndarray]:

@@ -547,3 +547,17 @@ def test_labels_inside_of_the_image_of_an_ome_zarr(tmp_path):
     assert main([*words, "-o", str(tmp_path / "cell.csv")]) == 0
     row = read_table(tmp_path / "cell.csv")[0]
     assert (row["voxels"], row["lac_mean"]) == (int(np.count_nonzero(labels().labels == 1)), 1.0)
+
+
+@pytest.mark.parametrize(("first", "told"), [(0, False), (8, True)])
+def test_segments_beyond_the_end_of_the_image_are_told(first, told, tmp_path, capsys):
+    """Where a reconstruction has 0 alone, and the cell goes on."""
+    save_segmentation(labels(), tmp_path / "cell.seg.nrrd")
+    image = np.random.default_rng(0).normal(150, 5, (24, 24, 24)).astype(np.float32)
+    image[:, :, :first] = 0
+    save_volume(Volume(image, NM), tmp_path / "image.nrrd")
+    words = ["--image", str(tmp_path / "image.nrrd"), "-o", str(tmp_path / "t.csv"), "--no-thin-parts", "--no-cells"]
+    assert main(["measure", str(tmp_path / "cell.seg.nrrd"), *words]) == 0
+    outside = np.mean(np.nonzero(labels().labels == 2)[2] < first)
+    note = f"{100 * outside:.0f} % of the voxels of bead in cell have the value around the specimen"
+    assert (note in capsys.readouterr().out) == told
