@@ -412,6 +412,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0} % of the labelled voxels of {1} lie outside of the volume {2} and were left out."),
         _(
+            "{0} % of the voxels of {1} in {2} have the value around the specimen, where the image ends; they count "
+            "for intensities, unless that value is made NaN."
+        ),
+        _(
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
         ),
