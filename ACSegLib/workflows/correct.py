@@ -228,7 +228,7 @@ def run_correct(
     )
     beyond = unseen(request.corrected, request.volume)
     after, found = identified(before, after, beyond) if request.renumbered else (after, [])
-    if beyond is not None:
+    if beyond is not None and any(layer[beyond].any() for layer in before.layers):
         after = completed(before, after, beyond)
         found.append(
             f"{after.name!r} covers a part of {request.volume.name!r} only; beyond it the segmentation stays as it is, "

@@ -197,6 +197,13 @@ def test_corrections_of_a_part_erase_nothing_beyond_it():
     assert any("covers a part of 'image' only" in note for note in outcome.report.warnings)
 
 
+def test_nothing_is_said_of_a_part_that_the_segmentation_covers_no_more_than_its_corrections():
+    volume, place = Volume(IMAGE, GEOMETRY, "image"), GEOMETRY.cropped([0, 0, 3])
+    before, after = (replace(segmentation(labels[3:20]), geometry=place) for labels in (PREDICTED, CORRECTED))
+    report = run(CorrectRequest(volume=volume, segmentation=before, corrected=after)).report
+    assert (report.changed_voxels, report.warnings) == (np.count_nonzero(PREDICTED != CORRECTED), [])
+
+
 @pytest.mark.parametrize("extent", [(0, 25, 0, 23, 0, 21), (0, 25, 0, 23, 8, 14)])
 def test_what_slicer_cropped_was_erased_and_what_it_never_held_was_not(extent):
     volume, before = Volume(IMAGE, GEOMETRY, "image"), segmentation(PREDICTED)
