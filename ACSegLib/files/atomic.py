@@ -28,6 +28,8 @@ _PARTLY, _FULL = re.compile(r"\d+ requested and \d+ written"), "the disk took on
 #: How often a removal or a renaming is tried, and the pause between, in seconds: threads may still write to a folder,
 #: and on Windows a virus scanner or a synchronisation looks at what was just written.
 _ATTEMPTS, _PAUSE = 20, 0.05
+#: Looks in a row that must find a removed folder gone.
+_STAYS_GONE = 6
 #: Windows' errors for a file that a program has open: access denied, sharing violation, lock, a mapped section.
 _IN_USE = frozenset({5, 32, 33, 1224})
 #: Characters of a path on Windows, unless longer ones are allowed.
@@ -244,15 +246,20 @@ def _discard(temporary: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    for attempt in range(_ATTEMPTS):  # on a full disk, threads of Zarr may still be writing chunks
+    folder, times_gone = path.is_dir(), 0
+    for attempt in range(_ATTEMPTS):  # on a full disk, threads of Zarr may still be writing, and make the folder anew
         if attempt > 1:
             time.sleep(_PAUSE)
-        if not path.is_dir() or path.is_symlink():
-            try:
-                path.unlink(missing_ok=True)
-                return
-            except PermissionError as error:
-                if getattr(error, "winerror", None) not in _IN_USE or attempt == _ATTEMPTS - 1:
-                    raise
-        else:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
+            times_gone = 0
+            continue
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in _IN_USE or attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        times_gone += 1
+        if not folder or times_gone == _STAYS_GONE:
+            return

@@ -1,10 +1,12 @@
 """Output files appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,27 @@ def test_a_file_appears_when_the_block_ends(tmp_path):
         assert not (tmp_path / "cell.seg.nrrd").exists()
     assert names(tmp_path) == ["cell.seg.nrrd"]
     assert (tmp_path / "cell.seg.nrrd").read_text() == "whole"
+
+
+def test_a_folder_that_a_thread_of_the_writer_makes_anew_is_removed_again(tmp_path, monkeypatch):
+    look, late = Path.unlink, [True]
+
+    def look_before_the_thread_writes(path, **options):
+        look(path, **options)
+        if late and late.pop():
+            path.mkdir()
+            (path / ".zattrs").write_text("{}")
+
+    def write():
+        with atomic_output(tmp_path / "cell.ome.zarr") as temporary:
+            temporary.mkdir()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "unlink", look_before_the_thread_writes)
+    with pytest.raises(FileError, match="No space left"):
+        write()
+    assert not late
+    assert not names(tmp_path)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, Cancelled, KeyboardInterrupt, FileError])
