@@ -190,7 +190,7 @@ def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Si
     if not file.is_ome:
         if file.is_imagej and not record.fits(_record_text(file), series.shape):
             tiff_metadata.require_planes(found, tiff_metadata.imagej_planes(file), path)
-        return tiff_metadata.sizes_of(file)
+        return tiff_metadata.sizes_of(file, number)
     shape = {letter: int(size) for letter, size in zip(letters, series.shape, strict=True)}
     images = tiff_metadata.ome_images(file.ome_metadata)
     image = tiff_metadata.ome_image_of(images, number, len(file.series), shape)

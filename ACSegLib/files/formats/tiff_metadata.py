@@ -99,15 +99,17 @@ def ome_image_of(images: list[OmeImage], number: int, count: int, shape: dict[st
     return fitting[0] if len(alike) == 1 else None
 
 
-def sizes_of(file: Any) -> Sizes:
-    """Voxel size of an open TIFF that is no OME-TIFF; empty where nothing tells it.
+def sizes_of(file: Any, number: int = 0) -> Sizes:
+    """Voxel size of a series of an open TIFF that is no OME-TIFF; empty where nothing tells it.
 
     The resolution of a TIFF that no program of microscopy wrote is that of a print or a screen, and means nothing here.
     """
     if file.is_imagej:
         return with_tags(_imagej_sizes(file), file)
-    shaped = file.shaped_metadata
-    return with_tags(_shaped_sizes(shaped[0], file) if shaped else Sizes(), file)
+    kinds, shaped = [series.kind == "shaped" for series in file.series], file.shaped_metadata
+    if not shaped or not kinds[number]:
+        return with_tags(Sizes(), file)
+    return with_tags(_shaped_sizes(shaped[sum(kinds[:number])], file.series[number].keyframe), file)
 
 
 def with_tags(sizes: Sizes, file: Any) -> Sizes:
@@ -118,7 +120,7 @@ def with_tags(sizes: Sizes, file: Any) -> Sizes:
     return replace(sizes, axes=found) if found else sizes
 
 
-def _shaped_sizes(values: Json, file: Any) -> Sizes:
+def _shaped_sizes(values: Json, page: Any) -> Sizes:
     """Voxel size in the text that tifffile writes: all three steps as ACSeg lists them, or `spacing` as for ImageJ.
 
     Then, it is the distance of slices, and the pixel size is the resolution: in centimetres if the file says so, else
@@ -132,7 +134,7 @@ def _shaped_sizes(values: Json, file: Any) -> Sizes:
     if not isinstance(spacing, (int, float)):
         return Sizes(notes=(f"states the spacing {spacing}, which is not one number or three; it was not used.",))
     axes = {"z": Axis("z", float(spacing), unit)}
-    tags = file.pages[0].tags
+    tags = page.tags
     resolution = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value), "") if "ResolutionUnit" in tags else ""
     sizes = {letter: _pixel_size(tags, f"{letter.upper()}Resolution") for letter in "xy"}
     if resolution or any(size not in (None, 1.0) for size in sizes.values()):

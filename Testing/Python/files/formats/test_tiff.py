@@ -375,3 +375,15 @@ def test_a_scale_in_the_text_of_a_file_is_told(tmp_path):
             file.write(plane, description=text, metadata=None, contiguous=False)
     with pytest.warns(UserWarning, match=r"multiplied by 3\.28069e-05 and 0\.35 to be added"):
         np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
+
+
+@pytest.mark.parametrize(("dataset", "size"), [(None, (0.1, 0.1, 0.5)), ("0", (0.02, 0.02, 0.3))])
+def test_each_image_of_tifffile_has_its_own_voxel_size(dataset, size, tmp_path):
+    """The largest one was read with the size of the first."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for array, spacing, resolution in ((ARRAY[:2], 0.3, (50, 50)), (ARRAY, 0.5, (10, 10))):
+            words = {"axes": "ZYX", "spacing": spacing, "unit": "um"}
+            file.write(array, metadata=words, resolution=resolution, photometric="minisblack")
+    with collect_notes():
+        found = open_volume(tmp_path / "a.tif", dataset=dataset)
+    assert_same_place(found.geometry, Geometry(size, unit="um"))
