@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +44,8 @@ _UNIT_NAMES = {
 _LISTED = 8
 _CHUNK = 128
 _MIN_SIDE = 64
+#: Voxels by which the lengths of two levels may differ.
+_MAX_DIFFERENCE = 1.5
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -73,6 +75,10 @@ def read(path: Path, request: Request) -> Content:
             "or choose another one with --level."
         )
     axes, told = axes_of_level(scale, levels[level], len(data.shape), path)
+    finest = node.get(levels[0]["path"])
+    if level and finest is not None and len(finest.shape) == len(data.shape):
+        first, _ = axes_of_level(scale, levels[0], len(data.shape), path)
+        told += _note_on_extent(level, zip(first, finest.shape, axes, data.shape, strict=True))
     voxels = native(_loaded(data, _below(root, name, levels[level]["path"])))
     placed = place(voxels, axes, path)
     values, missing = unpacked(placed.array, data.attrs)
@@ -81,6 +87,22 @@ def read(path: Path, request: Request) -> Content:
     segments, left_out = _segments(attributes)
     content = Content((values,), placed.geometry, segments, meta, [*notes, *left_out])
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
+
+
+def _note_on_extent(level: int, axes: Iterable[tuple[Axis, int, Axis, int]]) -> list[str]:
+    """The note on a level that is not as long as the finest one: some programs give all levels one voxel size.
+
+    Sizes are rounded up or down from level to level, so that lengths may differ by a voxel and a half of the coarser.
+    """
+    for first, voxels, axis, coarser in axes:
+        if axis.letter in ("x", "y", "z") and first.step and axis.step:
+            fine, coarse = abs(first.step) * voxels, abs(axis.step) * coarser
+            if abs(coarse - fine) > _MAX_DIFFERENCE * max(abs(axis.step), fine / coarser):
+                return [
+                    f"its level {level} is {coarse:g} long along {axis.letter}, and its finest level {fine:g}, so that "
+                    "the voxel size of one of them is wrong; state the right one with --voxel-size."
+                ]
+    return []
 
 
 def inventory(path: Path) -> list[Part]:

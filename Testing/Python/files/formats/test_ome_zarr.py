@@ -398,3 +398,18 @@ def test_a_part_of_an_image_of_xarray_lies_where_its_coordinates_put_it(tmp_path
     part.to_zarr(tmp_path / "labels.zarr")
     placed = place_labels(open_segmentation(tmp_path / "labels.zarr"), open_volume(tmp_path / "image.zarr"))
     np.testing.assert_array_equal(placed.labels, drawn)
+
+
+@pytest.mark.parametrize(("size", "told"), [(2.0, False), (1.0, True)])
+@pytest.mark.parametrize("sides", [(20, 16, 11), (9, 8, 7)])
+def test_a_level_that_is_shorter_than_the_finest_is_told(sides, size, told, tmp_path):
+    """Some programs give the scale of the finest level to all of them; sizes are rounded to whole voxels."""
+    levels = [np.zeros(tuple(-(-n // f) for n in sides), np.uint8) for f in (1, 2)]
+    scales = [[{"type": "scale", "scale": [f * 0.3] * 3}] for f in (1, size)]
+    _group(tmp_path / "a.zarr", list(zip(levels, scales, strict=True)), SPACE, "0.4")
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.zarr", level=1)
+    assert ["the voxel size of one of them is wrong" in note for note in notes if "level 1" in note] == [True] * told
+    with collect_notes() as notes:
+        open_volume(tmp_path / "a.zarr", level=0)
+    assert not any("level" in note for note in notes)
