@@ -78,6 +78,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "voxel size with --voxel-size."
         ),
         _("its frames are not in the order of their places; they were sorted."),
+        _(
+            "its level {0} is {1} long along {2}, and its finest level {3}, so that the voxel size of one of them is "
+            "wrong; state the right one with --voxel-size."
+        ),
         _("its qform and sform place the image differently; the {0} is used, as in ITK."),
         _("its voxel size is that of {0}."),
         _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
