@@ -2,6 +2,8 @@
 
 Programs that interpolate each segment by itself have people label it on slices of its own, and slices stay unfinished.
 Here, what has no label on a labelled slice is background, so that such a segment would be cut there.
+
+And slices that show another segment in the place of one: the wrong segment was selected while they were drawn.
 """
 
 from __future__ import annotations
@@ -48,15 +50,26 @@ def notes_on_gaps(
         for row, segment in enumerate(segments):
             gaps = shown.gaps([c for c, rows in enumerate(table) if row in rows])
             if gaps:
-                more = f" and {len(gaps) - _LISTED} more" if len(gaps) > _LISTED else ""
-                named = f"slice{'s' * (len(gaps) > 1)} {', '.join(map(str, gaps[:_LISTED]))}{more}"
                 notes.append(
-                    f"segment {segment.name!r} is missing, or most of it, on {named} on axis {both_names(axis)} "
+                    f"segment {segment.name!r} is missing, or most of it, on {_named(gaps)} on axis {both_names(axis)} "
                     "(slices count from 0), though the labelled slices before and behind show it at the same place, "
                     "so it is background there; label all of it there, or nothing, or fill the segment from labels of "
                     "its own."
                 )
+            for other, taken in shown.exchanged([c for c, rows in enumerate(table) if row in rows]).items():
+                names = ", ".join(segments[r].name for r in table[other])
+                notes.append(
+                    f"segment {names!r} lies in the place of segment {segment.name!r} on {_named(taken)} on axis "
+                    f"{both_names(axis)} (slices count from 0), though the labelled slices before and behind show "
+                    f"{segment.name!r} there; check whether the wrong segment was selected when it was drawn."
+                )
     return notes
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Numbers of slices, the first few of many."""
+    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
+    return f"slice{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:_LISTED]))}{more}"
 
 
 @dataclass(frozen=True)
@@ -91,16 +104,42 @@ class _Slices:
 
     def gaps(self, members: Sequence[int]) -> list[int]:
         """The slices that lack most of a segment, which is made of these classes."""
-        areas, common, lost = (values[:, members].sum(axis=1) for values in (self.areas, self.common, self.lost))
+        areas, lost = self.areas[:, members].sum(axis=1), self.lost[:, members].sum(axis=1)
         if np.count_nonzero(areas) < 2:
             return []
-        smallest = MIN_SIZE * float(np.median(areas[areas > 0]))
-        beside = np.minimum(np.roll(areas, 1), np.roll(areas, -1))
-        found = (common > smallest) & (common >= MIN_COMMON * beside) & (lost > MIN_MISSING * common)
+        common, smallest = self._expected(members)
+        found = (common > 0) & (lost > MIN_MISSING * common)
         for first, last in pairwise(np.flatnonzero(areas).tolist()):
             if last > first + 1:
                 found[first + 1 : last] |= self._absent(first, last, members, smallest)
         return [self.numbers[n] for n in np.flatnonzero(found).tolist()]
+
+    def exchanged(self, members: Sequence[int]) -> dict[int, list[int]]:
+        """Slices that show another class in the place of a segment: class -> the slices.
+
+        The segment is not on them. The other class is on other slices as well: one that is new there may lie within it.
+        """
+        areas = self.areas[:, members].sum(axis=1)
+        if np.count_nonzero(areas) < 2:
+            return {}
+        common, smallest = self._expected(members)
+        found: dict[int, list[int]] = {}
+        for n in np.flatnonzero((common > 0) & (areas <= smallest)).tolist():
+            before, here, behind = (self.planes[self.numbers[m]] for m in (n - 1, n, n + 1))
+            place = np.isin(before, members) & np.isin(behind, members)
+            counts = _areas(here[place], self.areas.shape[1])
+            counts[0] = 0
+            other = int(counts.argmax())
+            if counts[other] > MIN_MISSING * common[n] and self.areas[:, other].sum() > self.areas[n, other]:
+                found.setdefault(other, []).append(self.numbers[n])
+        return found
+
+    def _expected(self, members: Sequence[int]) -> tuple[np.ndarray, float]:
+        """Voxels of a segment that each slice should show, since those beside it do, and the size of a tip of it."""
+        areas, common = self.areas[:, members].sum(axis=1), self.common[:, members].sum(axis=1)
+        smallest = MIN_SIZE * float(np.median(areas[areas > 0]))
+        beside = np.minimum(np.roll(areas, 1), np.roll(areas, -1))
+        return np.where((common > smallest) & (common >= MIN_COMMON * beside), common, 0), smallest
 
     def _absent(self, first: int, last: int, members: Sequence[int], smallest: float) -> list[bool]:
         """Which slices between two lack most of what both show at the same place."""

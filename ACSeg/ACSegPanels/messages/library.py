@@ -202,6 +202,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("segment {0} is named by --only and by --leave-out; name it once, or not at all."),
         _("segment {0} is new."),
+        _(
+            "segment {0} lies in the place of segment {1} on {2} on axis {3} (slices count from 0), though the "
+            "labelled slices before and behind show {4} there; check whether the wrong segment was selected when it "
+            "was drawn."
+        ),
         _("segment {0} was deleted; the result does not have it."),
         _("segmentation {0} cannot be converted from {1} to voxels; convert it in the module Segmentations."),
         _("segmentation {0} has no label array."),

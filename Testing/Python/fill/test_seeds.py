@@ -178,6 +178,20 @@ def test_a_slice_whose_drawing_is_not_finished_is_told(rows: int, told: bool) ->
     assert any("most of it, on slice 16 on axis z (k)" in warning for warning in warnings) == told
 
 
+def test_a_slice_that_was_drawn_as_another_segment_is_told() -> None:
+    array = labelled_on(ball(), k=[10, 16, 22, 28]).astype(np.uint8)
+    array[[10, 16, 22, 28], :6, :6] = 2
+    assert collect_seeds(Segmentation.from_labels(array)).warnings == []
+    right, inner = array.copy(), array.copy()
+    array[16][array[16] == 1] = 2
+    (told,) = collect_seeds(Segmentation.from_labels(array)).warnings
+    assert "segment 'Segment_2' lies in the place of segment 'Segment_1' on slice 16 on axis z (k)" in told
+    right[16][right[16] == 1] = 3  # a segment of this slice alone
+    assert collect_seeds(Segmentation.from_labels(right)).warnings == []
+    inner[16, :26][inner[16, :26] == 1] = 2  # most of the cell, but not all of it
+    assert collect_seeds(Segmentation.from_labels(inner)).warnings == []
+
+
 def test_the_tip_of_a_segment_is_no_gap() -> None:
     array = labelled_on(ball(), k=list(range(6, 34, 4))).astype(np.uint8)
     array[30], array[26, 20, 20] = 0, 0
