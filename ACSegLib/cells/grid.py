@@ -12,6 +12,8 @@ from ACSegLib.masks import Box, at_borders, bounding_box
 
 #: Voxels of the grid at most; larger masks are reduced by whole numbers.
 MAX_VOXELS = 1 << 24
+#: Values that are looked at, and how many float32 should tell apart in an image.
+_SAMPLED, _LEVELS = 20_000, 4096
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,15 @@ class WorkGrid:
         return self._reduced(mask[self.box], np.min) if self.voxels_of_block > 1 else mask[self.box].copy()
 
     def reduce_image(self, image: np.ndarray) -> np.ndarray:
-        """Mean of each block, float32; missing values become the nearest one, so that no seam begins where they do."""
+        """Mean of each block, float32; missing values become the nearest one, so that no seam begins where they do.
+
+        Values that float32 can hardly tell apart are taken from their median.
+        """
         from scipy import ndimage
 
+        values = self._reduced(image[self.box], np.mean)
         with np.errstate(over="ignore"):  # what float32 cannot hold is missing
-            reduced = self._reduced(image[self.box], np.mean).astype(np.float32)
+            reduced = (values - _offset(values)).astype(np.float32)
         missing = ~np.isfinite(reduced)
         if missing.all():
             return np.zeros_like(reduced)
@@ -163,3 +169,18 @@ def _at_boundaries(labels: np.ndarray, width: int) -> np.ndarray:
 
     found = at_borders(labels, with_background=False)
     return ndimage.binary_dilation(found, iterations=width - 1) if width > 1 else found
+
+
+def _offset(values: np.ndarray) -> float | int:
+    """What to subtract from values so that float32 holds their differences; 0 where it does."""
+    if np.can_cast(values.dtype, np.float32):
+        return 0
+    sample = values.ravel()[:: max(1, values.size // _SAMPLED)]
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return 0
+    low, middle, high = (float(v) for v in np.percentile(sample, (1, 50, 99)))
+    largest = max(abs(low), abs(high))
+    if largest > float(np.finfo(np.float32).max) or high - low >= _LEVELS * np.spacing(np.float32(largest)):
+        return 0
+    return middle

@@ -241,8 +241,9 @@ def test_missing_values_make_no_seams():
         lambda image: np.put(image, np.ravel_multi_index((10, 11, 30), image.shape), -3e38),
         lambda image: np.multiply(image, 1e-30, out=image),
         lambda image: np.multiply(image, 1e30, out=image),
+        lambda image: np.add(image, 1e9, out=image),
     ],
-    ids=["hot voxel", "dead voxel", "tiny unit", "huge unit"],
+    ids=["hot voxel", "dead voxel", "tiny unit", "huge unit", "offset"],
 )
 def test_neither_single_voxels_nor_the_unit_of_intensities_hide_seams(spoil):
     k, j, i = np.indices((20, 22, 66))
