@@ -204,7 +204,7 @@ def run_table(
         Tells which rows come into the table.
     split : callable, optional
         Takes from the rows what belongs into tables of their own: name of each, and its rows. A table of the name
-        "contacts" lies beside the other one (`beside`), if it has rows or takes the place of an earlier one.
+        "contacts" lies beside the other one (`beside`).
 
     Returns
     -------
@@ -226,8 +226,7 @@ def run_table(
         raise InputError("; ".join(failures.values()))
     require_segments(options.segments, rows)
     rows, others = split([row for row in rows if keep(row)])
-    places = {name: beside(options.output, name) for name in others}
-    outputs = {name: path for name, path in places.items() if others[name] or Path(path).exists()}
+    outputs = {name: beside(options.output, name) for name in others}
     for name, path in outputs.items():
         write_table(others[name], path)
     write_table(rows, options.output)

@@ -139,7 +139,7 @@ def run(options: Options, progress: Progress) -> Results:
     def split(rows: list[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
         earlier = Path(beside(options.output, "contacts")).exists()  # it must not stay as that of another measurement
         rows, pairs = (split_contacts if earlier else split_many_contacts)(rows)
-        return rows, {"contacts": pairs}
+        return rows, {"contacts": pairs} if pairs or earlier else {}
 
     table = run_table(items, missing, measure_item, options, summarise, progress, split=split)
     return Results(**vars(table), warnings=warnings)

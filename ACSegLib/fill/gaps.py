@@ -45,18 +45,21 @@ def notes_on_gaps(
     segments : sequence of Segment
     """
     notes = []
+    classes_of: list[list[int]] = [[] for _ in segments]
+    for c, rows in enumerate(table):
+        for row in rows:
+            classes_of[row].append(c)
     for axis, numbers in slices.items():
         shown = _Slices.of(np.moveaxis(classes, AXES.index(axis), 0), numbers, len(table))
-        for row, segment in enumerate(segments):
-            gaps = shown.gaps([c for c, rows in enumerate(table) if row in rows])
-            if gaps:
+        for segment, members in zip(segments, classes_of, strict=True):
+            if gaps := shown.gaps(members):
                 notes.append(
                     f"segment {segment.name!r} is missing, or most of it, on {_named(gaps)} on axis {both_names(axis)} "
                     "(slices count from 0), though the labelled slices before and behind show it at the same place, "
                     "so it is background there; label all of it there, or nothing, or fill the segment from labels of "
                     "its own."
                 )
-            for other, taken in shown.exchanged([c for c, rows in enumerate(table) if row in rows]).items():
+            for other, taken in shown.exchanged(members).items():
                 names = ", ".join(segments[r].name for r in table[other])
                 notes.append(
                     f"segment {names!r} lies in the place of segment {segment.name!r} on {_named(taken)} on axis "
@@ -104,11 +107,8 @@ class _Slices:
 
     def gaps(self, members: Sequence[int]) -> list[int]:
         """The slices that lack most of a segment, which is made of these classes."""
-        areas, lost = self.areas[:, members].sum(axis=1), self.lost[:, members].sum(axis=1)
-        if np.count_nonzero(areas) < 2:
-            return []
-        common, smallest = self._expected(members)
-        found = (common > 0) & (lost > MIN_MISSING * common)
+        areas, common, smallest = self._expected(members)
+        found = (common > 0) & (self.lost[:, members].sum(axis=1) > MIN_MISSING * common)
         for first, last in pairwise(np.flatnonzero(areas).tolist()):
             if last > first + 1:
                 found[first + 1 : last] |= self._absent(first, last, members, smallest)
@@ -119,10 +119,7 @@ class _Slices:
 
         The segment is not on them. The other class is on other slices as well: one that is new there may lie within it.
         """
-        areas = self.areas[:, members].sum(axis=1)
-        if np.count_nonzero(areas) < 2:
-            return {}
-        common, smallest = self._expected(members)
+        areas, common, smallest = self._expected(members)
         found: dict[int, list[int]] = {}
         for n in np.flatnonzero((common > 0) & (areas <= smallest)).tolist():
             before, here, behind = (self.planes[self.numbers[m]] for m in (n - 1, n, n + 1))
@@ -134,12 +131,14 @@ class _Slices:
                 found.setdefault(other, []).append(self.numbers[n])
         return found
 
-    def _expected(self, members: Sequence[int]) -> tuple[np.ndarray, float]:
-        """Voxels of a segment that each slice should show, since those beside it do, and the size of a tip of it."""
+    def _expected(self, members: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Voxels of a segment on each slice, those that it should show since the slices beside it do, and a tip's."""
         areas, common = self.areas[:, members].sum(axis=1), self.common[:, members].sum(axis=1)
+        if not areas.any():
+            return areas, common, 0.0
         smallest = MIN_SIZE * float(np.median(areas[areas > 0]))
         beside = np.minimum(np.roll(areas, 1), np.roll(areas, -1))
-        return np.where((common > smallest) & (common >= MIN_COMMON * beside), common, 0), smallest
+        return areas, np.where((common > smallest) & (common >= MIN_COMMON * beside), common, 0), smallest
 
     def _absent(self, first: int, last: int, members: Sequence[int], smallest: float) -> list[bool]:
         """Which slices between two lack most of what both show at the same place."""

@@ -31,6 +31,8 @@ _EXTENDED_TYPE = b"ACSG"
 _DELTAVISION = -16224
 #: First version of MRC2014, in which bytes are signed.
 _FIRST_VERSION = 20140
+#: First bytes of files that gzip and bzip2 have packed.
+_PACKED = (b"\x1f\x8b", b"BZ")
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -85,7 +87,7 @@ def _require_bytes(path: Path) -> None:
     """Raise FileError where the header promises more than the file holds, before mrcfile reserves memory for it."""
     with open(path, "rb") as stream:
         head = stream.read(_HEADER_BYTES)
-    packed = head[:2] in (b"\x1f\x8b", b"BZ")
+    packed = head[:2] in _PACKED
     if head[:2] == b"\x1f\x8b":
         import gzip
 
@@ -104,13 +106,16 @@ def _require_bytes(path: Path) -> None:
         raise truncated(path, most, promised)
 
 
+def _is_packed(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(2) in _PACKED
+
+
 def _mapped(path: Path) -> tuple[np.ndarray, Any, _Extended] | None:
     """Map the voxels of a file that shall stay on the disk; None where it is packed, swapped or not large."""
     import mrcfile
 
-    with open(path, "rb") as stream:
-        packed = stream.read(2) in (b"\x1f\x8b", b"BZ")
-    if packed or not lazy.wanted((path.stat().st_size,), np.dtype(np.uint8)):
+    if _is_packed(path) or not lazy.wanted((path.stat().st_size,), np.dtype(np.uint8)):
         return None
     with mrcfile.open(path, permissive=True, header_only=True) as file:
         header, extended = file.header.copy(), _extended(file, path)
@@ -253,10 +258,9 @@ def _note_of_microscope(pixel: float, content: Content) -> list[str]:
 
 def _note_of_rest(path: Path, header: Any, data: np.ndarray) -> list[str]:
     """The note on voxels of a plain file that its header does not state."""
-    with open(path, "rb") as stream:
-        packed = stream.read(2) in (b"\x1f\x8b", b"BZ")
-    held = path.stat().st_size - _HEADER_BYTES - int(header.nsymbt)
-    return [] if packed else note_of_rest(held, data.nbytes)
+    if _is_packed(path):  # how much it holds is not known before it is unpacked
+        return []
+    return note_of_rest(path.stat().st_size - _HEADER_BYTES - int(header.nsymbt), data.nbytes)
 
 
 @dataclass(frozen=True)

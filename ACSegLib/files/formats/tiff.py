@@ -294,13 +294,8 @@ def read_slice(path: Path) -> Slice:
         return Slice(plane, place, notes, tiff_pages.palette_of(file.pages[0]))
 
 
-def geometry_of_slice(path: Path) -> tuple[Geometry, list[str]]:
-    """Voxel size and unit of a TIFF that holds one slice, and notes on them and on the values."""
-    with _opened(path) as file:
-        return _geometry_of_slice(file)
-
-
 def _geometry_of_slice(file: Any) -> tuple[Geometry, list[str]]:
+    """Voxel size and unit of an open TIFF that holds one slice, and notes on them and on the values."""
     images = tiff_metadata.ome_images(file.ome_metadata or "") if file.is_ome else []
     sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
     found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))

@@ -84,8 +84,8 @@ def completed(segmentation: Segmentation, corrected: Segmentation, unseen: np.nd
     """
     partners = match_segments(segmentation, corrected)[0]
     rows, own = list(corrected.segments), {b: segmentation.segments[a] for a, b in partners.items()}
-    free = (v for v in itertools.count(1) if v not in {s.value for s in corrected.segments})
-    taken = {s.id for s in rows}
+    used, taken = {s.value for s in rows}, {s.id for s in rows}
+    free = (v for v in itertools.count(1) if v not in used)
     for row, segment in enumerate(segmentation.segments):
         if row not in partners and bool((segmentation.mask(segment) & unseen).any()):
             own[len(rows)] = segment

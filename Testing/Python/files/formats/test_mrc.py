@@ -288,13 +288,10 @@ def test_a_stack_whose_cell_has_the_height_of_all_its_images_is_told(height, tol
     assert ["states a cell of 6 x 5 x 1 voxels but contains 6 x 5 x 4" in note for note in notes] == [True] * told
 
 
-@pytest.mark.parametrize(("mode", "told"), [(1, False), (0, True)])
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("packed", "mode", "told"), [(False, 1, False), (False, 0, True), (True, 1, False)])
 def test_voxels_that_the_header_does_not_state_are_told(packed, mode, told, tmp_path):
     data = _header(ARRAY.astype("<i2"), mode=mode, cell=(60, 100, 120))
     (tmp_path / "a.mrc").write_bytes(gzip.compress(data) if packed else data)
-    if packed and told:  # its size is not known before it is unpacked
-        return
     with collect_notes() as notes:
         open_volume(tmp_path / "a.mrc")
     assert ["holds 240 bytes of image data, but its header states 120" in n for n in notes].count(True) == told

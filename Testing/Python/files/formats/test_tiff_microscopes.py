@@ -9,7 +9,7 @@ import tifffile
 from filecases import numbers
 
 from ACSegLib.files import open_volume
-from ACSegLib.files.formats.tiff import geometry_of_slice
+from ACSegLib.files.formats.tiff import read_slice
 
 ARRAY = numbers("u1", (4, 5, 6))
 _BYTE = 1
@@ -100,6 +100,7 @@ def test_micromanager_without_a_calibration_states_no_pixel_size(tmp_path):
 )
 def test_a_slice_of_an_electron_microscope_has_its_pixel_size(tag, text, tmp_path):
     _written(tmp_path / "a.tif", [(tag, _BYTE, len(text), text.encode())], ARRAY[:1])
-    place, notes = geometry_of_slice(tmp_path / "a.tif")
+    found = read_slice(tmp_path / "a.tif")
+    place, notes = found.place, found.notes
     assert place.in_unit("nm").spacing == pytest.approx((5, 5, 5))
     assert any("no voxel size along z" in note for note in notes)
