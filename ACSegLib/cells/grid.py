@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.float32 import levels_of
 from ACSegLib.masks import Box, at_borders, bounding_box
 
 #: Voxels of the grid at most; larger masks are reduced by whole numbers.
 MAX_VOXELS = 1 << 24
-#: Values that are looked at, and how many float32 should tell apart in an image.
-_SAMPLED, _LEVELS = 20_000, 4096
+#: Values that are looked at, the percentiles of usual ones, and how many of these float32 should tell apart.
+_SAMPLED, _USUAL, _LEVELS = 20_000, (1, 99), 4096
 
 
 @dataclass(frozen=True)
@@ -173,14 +174,5 @@ def _at_boundaries(labels: np.ndarray, width: int) -> np.ndarray:
 
 def _offset(values: np.ndarray) -> float | int:
     """What to subtract from values so that float32 holds their differences; 0 where it does."""
-    if np.can_cast(values.dtype, np.float32):
-        return 0
-    sample = values.ravel()[:: max(1, values.size // _SAMPLED)]
-    sample = sample[np.isfinite(sample)]
-    if not sample.size:
-        return 0
-    low, middle, high = (float(v) for v in np.percentile(sample, (1, 50, 99)))
-    largest = max(abs(low), abs(high))
-    if largest > float(np.finfo(np.float32).max) or high - low >= _LEVELS * np.spacing(np.float32(largest)):
-        return 0
-    return middle
+    found = levels_of(values.ravel()[:: max(1, values.size // _SAMPLED)], _USUAL)
+    return found.middle if found and not found.are_too_large and found.count < _LEVELS else 0

@@ -15,6 +15,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import every_nth
 from ACSegLib.fill.constants import CLASS_PERCENTILES, FINE_SIGMA, IMAGE_PERCENTILES, LEVEL_SIGMAS
+from ACSegLib.float32 import levels_of
 from ACSegLib.jobs import Progress
 from ACSegLib.noise import robust_deviation
 
@@ -108,17 +109,17 @@ def _without_hot(values: np.ndarray) -> np.ndarray:
 
 def _require_resolution(sample: np.ndarray) -> None:
     """Raise InputError if intensities in wider types become infinite or one value in float32, as fills compute."""
-    finite = sample[np.isfinite(sample)]
-    if np.can_cast(sample.dtype, np.float32) or not finite.size:
+    found = levels_of(sample, IMAGE_PERCENTILES)
+    if found is None:
         return
-    low, high = (float(v) for v in np.percentile(finite, IMAGE_PERCENTILES))
-    largest = max(abs(low), abs(high))
-    if largest > float(np.finfo(np.float32).max):
-        raise InputError(f"the image has intensities of {largest:.3g}, too large for 32 bits; divide it by a constant.")
-    if 0 < high - low < _MIN_LEVELS * np.spacing(np.float32(largest)):
+    if found.are_too_large:
         raise InputError(
-            f"the intensities of the image, {low!r} to {high!r}, can hardly be told apart in 32 bits; subtract their "
-            "mean, or multiply them."
+            f"the image has intensities of {found.largest:.3g}, too large for 32 bits; divide it by a constant."
+        )
+    if 0 < found.count < _MIN_LEVELS:
+        raise InputError(
+            f"the intensities of the image, {found.low!r} to {found.high!r}, can hardly be told apart in 32 bits; "
+            "subtract their mean, or multiply them."
         )
 
 
