@@ -289,8 +289,8 @@ def note_of_scale(where: str, slope: float, offset: float) -> list[str]:
     if (slope, offset) in ((1, 0), (0, 0)):
         return []
     return [
-        f"states in {where} that its values are to be multiplied by {slope:g} and {offset:g} to be added; they are "
-        "those of the file, as in ITK and Slicer."
+        f"states in {where} that its values are to be multiplied by {slope:g} and {offset:g} to be added, which was "
+        "not done, as in ITK and Slicer."
     ]
 
 

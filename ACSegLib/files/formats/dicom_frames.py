@@ -150,18 +150,25 @@ def with_stated_sizes(content: Content, dataset: Any, distance: float | None = N
 
 
 def notes_on_values(dataset: Any) -> list[str]:
-    """Notes on what values mean by a table or a mapping of the file, which ITK does not look at."""
+    """Notes on a table or a scale of the values that the file states, but ITK does not apply."""
     if dataset.get("ModalityLUTSequence"):
-        return ["states a table of its values (ModalityLUTSequence); they are those of the file, as in ITK and Slicer."]
+        return [
+            "states a table from its values to others (ModalityLUTSequence), which was not applied, as in ITK and "
+            "Slicer."
+        ]
     shared = dataset.get("SharedFunctionalGroupsSequence") or [{}]
-    mappings = [source.get("RealWorldValueMappingSequence") for source in (dataset, shared[0])]
-    mapping: Any = next((rows[0] for rows in mappings if rows), {})
-    names = ("RealWorldValueSlope", "RealWorldValueIntercept"), ("RescaleSlope", "RescaleIntercept")
-    stated, used = (
-        [float(source.get(name, n)) for name, n in zip(row, (1, 0), strict=True)]
-        for source, row in zip((mapping, dataset), names, strict=True)
-    )
-    return [] if not mapping or np.allclose(stated, used) else note_of_scale("RealWorldValueMappingSequence", *stated)
+    mappings = dataset.get("RealWorldValueMappingSequence") or shared[0].get("RealWorldValueMappingSequence")
+    if not mappings:
+        return []
+    stated = _line(mappings[0], "RealWorldValueSlope", "RealWorldValueIntercept")
+    if np.allclose(stated, _line(dataset, "RescaleSlope", "RescaleIntercept")):
+        return []
+    return note_of_scale("RealWorldValueMappingSequence", *stated)
+
+
+def _line(source: Any, slope: str, intercept: str) -> tuple[float, float]:
+    """A slope and an intercept by their names; those of values that stay as they are where the source states none."""
+    return float(source.get(slope, 1)), float(source.get(intercept, 0))
 
 
 def _slopes(dataset: Any) -> list[tuple[float, float]]:
@@ -172,7 +179,7 @@ def _slopes(dataset: Any) -> list[tuple[float, float]]:
     for frame in dataset.get("PerFrameFunctionalGroupsSequence") or []:
         items = frame.get("PixelValueTransformationSequence")
         if items:
-            found.append((float(items[0].get("RescaleSlope", 1)), float(items[0].get("RescaleIntercept", 0))))
+            found.append(_line(items[0], "RescaleSlope", "RescaleIntercept"))
     return found
 
 
