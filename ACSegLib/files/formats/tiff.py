@@ -93,7 +93,7 @@ def read(path: Path, request: Request) -> Content:
         array = tiff_metadata.calibrated(placed.array, file)
         lossy = int(finest.keyframe.compression) in _LOSSY
         meta = {"description": _description(file), "dataset": str(number), "lossy": lossy}
-        notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, finest.keyframe)]
+        notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, series.pages)]
         notes += tiff_pages.palette_notes(series.pages, array, path)
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content
@@ -107,20 +107,33 @@ def _stack(file: Any, pages: Sequence[Any], path: Path) -> Content:
     placed = place(tiff_pages.read_stack(list(pages)), tiff_metadata.placed_axes("zyx", sizes), path)
     left = len(file.pages) - len(pages)
     notes = [f"has {left} more pages of another size or type, which were left out."] if left else []
-    notes += [*sizes.notes, *placed.notes, *_notes_on_values(file, pages[0])]
+    notes += [*sizes.notes, *placed.notes, *_notes_on_values(file, pages)]
     notes += tiff_pages.palette_notes(pages, placed.array, path)
     return Content((placed.array,), placed.geometry, meta={"description": _description(file)}, notes=notes)
 
 
-def _notes_on_values(file: Any, page: Any) -> list[str]:
-    """Notes on values that other programs calibrate in an unknown way, or show inverted."""
+def _notes_on_values(file: Any, pages: Sequence[Any]) -> list[str]:
+    """Notes on values that other programs calibrate in an unknown way, or show inverted or mirrored."""
     _, notes = tiff_metadata.calibration_of(file)
-    turned = page.tags.get(ORIENTATION)
-    notes = [*notes, *orientation_notes(turned and turned.value), *tiff_metadata.scale_notes(page)]
-    if page.photometric != _MIN_IS_WHITE:
+    first = tiff_pages.whole(pages[0])
+    notes = [*notes, *_orientation_notes_of(pages), *tiff_metadata.scale_notes(first)]
+    if first.photometric != _MIN_IS_WHITE:
         return notes
     white = "states that its lowest value is white; the values are those of the file, which other programs invert."
     return [*notes, white]
+
+
+def _orientation_notes_of(pages: Sequence[Any]) -> list[str]:
+    """The note on the orientations in which the pages of a file are to be shown; some programs tag the first alone."""
+    stated = [tiff_pages.whole(page).tags.valueof(ORIENTATION) for page in pages if page is not None]
+    first = stated[0] or 1
+    odd = next((n for n, turned in enumerate(stated) if (turned or first) != first), None)
+    if odd is None:
+        return orientation_notes(first)
+    return [
+        f"states orientation {first} for its first plane and {stated[odd]} for plane {odd + 1}; all were read as they "
+        "are stored, so that some may be mirrored against others. Save the stack again with one orientation."
+    ]
 
 
 def orientation_notes(turned: Any) -> list[str]:
@@ -301,7 +314,7 @@ def _geometry_of_slice(file: Any) -> tuple[Geometry, list[str]]:
     found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
     if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
         notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
-    return found, [*sizes.notes, *notes, *_notes_on_values(file, file.pages[0])]
+    return found, [*sizes.notes, *notes, *_notes_on_values(file, [file.pages[0]])]
 
 
 def write(content: Content, path: Path) -> list[str]:

@@ -38,8 +38,8 @@ def stack_of(file: Any, number: int, path: Path) -> list[Any] | None:
         return None
     if any(one.kind == "shaped" and one.ndim > 2 for one in file.series):
         return None  # volumes that were written one after the other
-    pages = [page for page in map(_whole, file.pages) if not page.subfiletype & _REDUCED]
-    first = _whole(series.pages[0])
+    pages = [page for page in map(whole, file.pages) if not page.subfiletype & _REDUCED]
+    first = whole(series.pages[0])
     alike = [page for page in pages if _kind(page) == _kind(first)]
     for page in pages:
         if _kind(page) != _kind(first) and alike[0].index < page.index < alike[-1].index:
@@ -55,8 +55,13 @@ def stack_of(file: Any, number: int, path: Path) -> list[Any] | None:
     return alike if len(alike) > len(series.pages) and first.ndim == 2 else None
 
 
-def _whole(page: Any) -> Any:
-    """The page with all its tags; tifffile keeps less of pages that look like the first."""
+def whole(page: Any) -> Any:
+    """The page with all its tags; tifffile keeps less of pages that look like the first.
+
+    Planes that lie behind one page have its tags.
+    """
+    if getattr(page, "is_virtual", False):
+        return page.keyframe
     return page if hasattr(page, "subfiletype") else page.aspage()
 
 
@@ -82,7 +87,7 @@ def palette_notes(pages: Sequence[Any], array: np.ndarray, path: Path) -> list[s
     palettes = Palettes()
     for n, (page, plane) in enumerate(zip(pages, array, strict=False)):
         if page is not None:  # where all planes lie behind one page
-            palettes.require_same(plane, palette_of(_whole(page)), f"{path}, page {n + 1}", f"page {n + 1}")
+            palettes.require_same(plane, palette_of(whole(page)), f"{path}, page {n + 1}", f"page {n + 1}")
     return palettes.notes()
 
 

@@ -367,6 +367,19 @@ def test_planes_to_be_mirrored_are_read_as_they_are_stored_and_told(orientation,
     assert [f"states orientation {orientation}; its planes" in note for note in notes] == [True] * told
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize(("odd", "told"), [(0, "1 for plane 2"), (2, "4 for plane 3"), (None, None)])
+def test_a_plane_of_another_orientation_is_told(odd, told, compression, tmp_path):
+    """ITK takes the orientation of the first page for all."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for n, plane in enumerate(ARRAY):
+            tags = [(274, 3, 1, 4 if n == odd else 1, True)]
+            file.write(plane, metadata=None, contiguous=False, extratags=tags, compression=compression)
+    with collect_notes() as notes:
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
+    assert [told in note for note in notes] == ([True] if told else [])
+
+
 def test_a_scale_in_the_text_of_a_file_is_told(tmp_path):
     """As Octopus writes it (mantidproject/mantidimaging 1010)."""
     text = "offset = 3.50000E-01slope = 3.28069E-05"
