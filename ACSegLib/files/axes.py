@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,6 @@ from ACSegLib.files.units import is_stated, length_of, text_of, unstated_unit
 from ACSegLib.volume import Geometry
 
 _CHANNELS = ("c", "s")
-#: Names that other programs (CREMI, Neuroglancer, funlib) give to voxel sizes.
-_SIZE_NAMES = ("resolution", "voxel_size", "voxelSize", "voxelsize", "spacing", "scale", "pixel_size", "pixelSize")
 _NAMES = {"t": "time points", "c": "channels", "s": "colour channels"}
 
 
@@ -233,16 +230,3 @@ def one_unit(names: Sequence[object], axes: Sequence[str] = "xyz") -> tuple[str 
         return "px", plain, [f"states {listed} in pixels, but not the other axes; the voxel size is unknown."] * mixed
     unit = lengths[0].unit  # type: ignore[union-attr]
     return unit, [length.in_unit(unit) for length in lengths if length is not None], []
-
-
-def unread_sizes(attributes: Any) -> list[str]:
-    """The note on an attribute that may be a voxel size, in an order of axes and a unit that nothing states."""
-    for name in _SIZE_NAMES:  # not by listing the attributes, which fails where the voxels lie in another file
-        values = np.ravel(attributes.get(name, ()))
-        if values.size == 3 and values.dtype.kind in "iuf" and np.any(values != 1):
-            sizes = ", ".join(f"{value:g}" for value in values)
-            return [
-                f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not known; "
-                "give the voxel size with --voxel-size."
-            ]
-    return []

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
+from ACSegLib.files.attributes import axes_in, numbers_of, unread_sizes, words_of
+from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.formats import hdf5_bdv, hdf5_dream3d, hdf5_imaris, hdf5_itk, hdf5_scales
 from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
@@ -32,6 +32,8 @@ _PART_BYTES = 1 << 26
 _ROOM = 1 << 24
 #: Attribute of arrays that MATLAB (7.3) wrote, and their axes: rows (y) run fastest there, and are HDF5's last axis.
 _MATLAB, _OF_MATLAB = "MATLAB_class", "zxy"
+#: Attribute with the voxel size along z, y, x.
+_SIZE = "element_size_um"
 #: Group of MINC 2, whose arrays have an order of axes and a scale of their own.
 _MINC = "minc-2.0"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -184,8 +186,8 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     """The axes of a data set, and what its attributes contradict each other in.
 
     Letters: ilastik's axistags, else dimension labels, else the names of coordinates. Order of trust for the voxel
-    size: `element_size_um` (z, y, x, as PlantSeg and Fiji write it), then the resolutions of the axistags, in the unit
-    that `axis_units` names, or the steps of coordinates.
+    size: `element_size_um` (z, y, x, as PlantSeg, Luxendo and Fiji write it), then the resolutions of the axistags, in
+    the unit that `axis_units` names, or the steps of coordinates.
     """
     tags = _tags(data)
     labels = _dimension_labels(data)
@@ -195,7 +197,7 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     if scales and [axis.letter for axis in scales] == known:
         axes = scales
     elif not any(known):
-        axes = scales or hdf5_dream3d.axes_of(data) or axes
+        axes = scales or hdf5_dream3d.axes_of(data) or axes_in(data.attrs, data.ndim) or axes
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
     tagged = {
@@ -203,20 +205,60 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
         for letter, step in steps.items()
         if step > 0 and letter in "xyz"
     }
-    size = data.attrs.get("element_size_um")
-    usable = (
-        size is not None and np.size(size) == 3 and bool(np.all(np.isfinite(np.ravel(size)) & (np.ravel(size) > 0)))
-    )
-    if not usable:
-        return [tagged.get(axis.letter, axis) for axis in axes], []
+    size, told = _element_size(data)
+    if size is None:
+        return [tagged.get(axis.letter, axis) for axis in axes], told
     if not any(axis.letter for axis in axes):
         array_axes = [n for n, length in enumerate(data.shape) if length > 1 or data.ndim == 3]
         if len(array_axes) == 3:
             axes = [Axis("zyx"[array_axes.index(n)] if n in array_axes else "c") for n in range(data.ndim)]
-    sizes = {letter: float(v) for letter, v in zip("zyx", np.ravel(size), strict=True)}
-    return [replace(a, step=sizes[a.letter], unit="um") if a.letter in sizes else a for a in axes], _conflict(
-        sizes, tagged
-    )
+    sizes = dict(zip("zyx", size, strict=True))
+    told += _conflict(sizes, {axis.letter: axis for axis in axes if axis.step} | tagged)
+    return [_of_size(axis, sizes[axis.letter]) if axis.letter in sizes else axis for axis in axes], told
+
+
+def _of_size(axis: Axis, size: float) -> Axis:
+    """An axis with the step `size` in micrometres; it begins where it did, if the unit of that is known."""
+    length = length_of(axis.unit)
+    start = axis.start * length.in_unit("um") if length and length.unit != "px" else 0.0
+    return Axis(axis.letter, size, "um", start)
+
+
+def _element_size(data: Any) -> tuple[list[float] | None, list[str]]:
+    """`element_size_um` (z, y, x) of a data set, else of a group that holds it or of the file; and notes on it.
+
+    A group may hold an image at several resolutions, of which no attribute says which one it means.
+    """
+    if _SIZE in data.attrs:
+        holder = data
+    else:
+        holder, root = data.parent, data.file["/"]
+        while _SIZE not in holder.attrs and holder != root:
+            holder = holder.parent
+    stated = holder.attrs.get(_SIZE)
+    if stated is None:
+        return None, []
+    size = numbers_of(stated)
+    if size.size != 3 or not np.all(np.isfinite(size) & (size > 0)):
+        return None, [f"its {_SIZE} ({' '.join(words_of(stated))}) is not three sizes above 0; it was not used."]
+    if holder == data:
+        return size.tolist(), []
+    other = next((other for other in _volumes_in(holder) if other.shape != data.shape), None)
+    if other is None:
+        return size.tolist(), []
+    return size.tolist(), [
+        f"the voxel size {' x '.join(f'{v:g}' for v in size[::-1])} um is that of the group {holder.name}, which also "
+        f"holds {other.name} of another shape; check that it is the one of {data.name}."
+    ]
+
+
+def _volumes_in(group: Any) -> list[Any]:
+    """The 3D data sets of numbers in a group, and in those below it."""
+    import h5py
+
+    found: list[Any] = []
+    group.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) and item.ndim >= 3 else None)
+    return [data for data in found if data.dtype.kind in "buif"]
 
 
 def _dimension_labels(data: Any) -> str:
@@ -230,14 +272,14 @@ def _dimension_labels(data: Any) -> str:
 
 
 def _conflict(sizes: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
-    """The note for axistags that state another voxel size than `element_size_um`."""
+    """The note for axistags or coordinates that state another voxel size than `element_size_um`."""
     for letter, axis in tagged.items():
         length = length_of(axis.unit) if axis.unit else Length("um")
         size = (axis.step or 0) * length.in_unit("um") if length and length.unit != "px" else sizes[letter]
         if abs(size / sizes[letter] - 1) > 1e-3:
             return [
-                f"element_size_um and the axistags state different voxel sizes ({sizes[letter]:g} and {size:g} um "
-                f"along {letter}); element_size_um is used."
+                f"{_SIZE} and the axistags or coordinates state different voxel sizes ({sizes[letter]:g} and {size:g} "
+                f"um along {letter}); {_SIZE} is used."
             ]
     return []
 
@@ -285,7 +327,7 @@ def write(content: Content, path: Path) -> list[str]:
         for axis, letter in enumerate("zyx"):
             data.dims[axis].label = letter
         if place.unit != "px":
-            data.attrs["element_size_um"] = place.in_unit("um").spacing[::-1]
+            data.attrs[_SIZE] = place.in_unit("um").spacing[::-1]
         data.attrs[record.KEY] = record.dumps(content)
     return content.lost_rotation(NAME)
 

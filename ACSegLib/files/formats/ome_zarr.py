@@ -16,7 +16,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.axes import Axis, axes_of, place, unread_sizes
+from ACSegLib.files.attributes import axes_in, unread_sizes
+from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
 from ACSegLib.files.formats.hdf5_scales import axis_along, unpacked
 from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
@@ -239,7 +240,9 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
         attributes = _attributes(node)
     names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
     letters = "".join(str(word)[:1] for word in names)
-    axes = _with_coordinates(axes_of(letters, len(node.shape)), [str(word) for word in names], node, root, name)
+    axes = axes_in(attributes, len(node.shape)) or _with_coordinates(
+        axes_of(letters, len(node.shape)), [str(word) for word in names], node, root, name
+    )
     placed = place(native(_loaded(node, _below(root, name))), axes, path)
     notes = [*placed.notes, *(unread_sizes(attributes) if placed.geometry.unit == "px" else [])]
     values, told = unpacked(placed.array, attributes)

@@ -357,3 +357,57 @@ def test_sizes_of_maps(tmp_path):
         file["group/raw"] = ARRAY
         file["group"].attrs["step"] = np.float32([4, 5, 6])
     assert open_volume(tmp_path / "b.h5").geometry == Geometry()
+
+
+@pytest.mark.parametrize(
+    "stated", [(0.3, 0.2, 0.1), "[0.3 0.2 0.1]", b"(0.3, 0.2, 0.1)", "0.3,0.2,0.1", np.array([b"0.3", b"0.2", b"0.1"])]
+)
+@pytest.mark.parametrize("holder", ["t0/raw", "t0", "/"])
+def test_the_voxel_size_of_a_group_and_of_text(stated, holder, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t0/raw"] = ARRAY
+        file[holder].attrs["element_size_um"] = stated
+    with collect_notes() as notes:
+        assert open_volume(tmp_path / "a.h5").geometry == Geometry((0.1, 0.2, 0.3), unit="um")
+    assert notes == []
+
+
+def test_the_nearest_voxel_size_counts_and_other_shapes_of_a_group_are_told(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["fine"], file["t0/coarse"] = ARRAY, ARRAY[::2, ::2, ::2]
+        file.attrs["element_size_um"] = (0.3, 0.2, 0.1)
+    with pytest.warns(UserWarning, match=r"0\.1 x 0\.2 x 0\.3 um is that of the group /,.*/fine of another shape"):
+        open_volume(tmp_path / "a.h5", dataset="t0/coarse")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["t0"].attrs["element_size_um"] = (0.6, 0.4, 0.2)
+    with collect_notes() as notes:
+        assert open_volume(tmp_path / "a.h5", dataset="t0/coarse").geometry == Geometry((0.2, 0.4, 0.6), unit="um")
+    assert notes == []
+
+
+@pytest.mark.parametrize("stated", [(np.nan, 0.2, 0.1), (0.2, 0.1), "small", (0.0, 1.0, 1.0)])
+def test_a_voxel_size_that_is_none_is_told(stated, tmp_path):
+    """Luxendo writes NaN, and Fiji two numbers, where they know no size."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("raw", data=ARRAY).attrs["element_size_um"] = stated
+    with pytest.warns(UserWarning, match="element_size_um .* is not three sizes above 0"):
+        assert open_volume(tmp_path / "a.h5").geometry == Geometry()
+
+
+def test_a_position_keeps_its_unit_beside_another_size(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("raw", data=ARRAY)
+        for n, letter in enumerate("zyx"):
+            file[letter] = 500.0 + 100 * np.arange(data.shape[n])
+            file[letter].attrs["units"] = "nm"
+            file[letter].make_scale(letter)
+            data.dims[n].attach_scale(file[letter])
+        data.attrs["element_size_um"] = (0.1, 0.1, 0.1)
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.h5", dataset="raw").geometry
+    assert (found.unit, notes) == ("um", [])
+    np.testing.assert_allclose((*found.spacing, *found.origin), (0.1,) * 3 + (0.5,) * 3)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["raw"].attrs["element_size_um"] = (0.1, 0.1, 0.2)
+    with pytest.warns(UserWarning, match=r"coordinates state different voxel sizes \(0\.2 and 0\.1 um along x\)"):
+        open_volume(tmp_path / "a.h5", dataset="raw")
