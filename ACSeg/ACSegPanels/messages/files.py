@@ -35,10 +35,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cannot write {0}: {1}; choose another name."),
         _("cannot write {0}: {1}; free some space or choose another folder."),
         _("does not state if its bytes are signed; they were read as signed, so some values are negative."),
-        _(
-            "element_size_um and the axistags state different voxel sizes ({0} and {1} um along {2}); "
-            "element_size_um is used."
-        ),
         _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
         _("has OME metadata that {0}; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
@@ -84,17 +80,21 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("its qform and sform place the image differently; the {0} is used, as in ITK."),
         _("its voxel size is that of {0}."),
+        _("its {0} ({1}) is not three sizes above 0; it was not used."),
         _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
         _("keeps a {0} in an array of its own, which is not read; its voxel size may be wrong."),
         _("keeps greys of {0} bits, whose values were multiplied by {1}, as in other programs."),
         _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
         _("states a cell of {0} voxels but contains {1}; the voxel size is that of the cell's voxels."),
         _("states a scale of {0} where SPM does; its values were multiplied by it."),
-        _("states a table of its values (ModalityLUTSequence); they are those of the file, as in ITK and Slicer."),
+        _(
+            "states a table from its values to others (ModalityLUTSequence), which was not applied, as in ITK and "
+            "Slicer."
+        ),
         _("states cell angles of {0} degrees, but 90 is assumed."),
         _(
-            "states in {0} that its values are to be multiplied by {1} and {2} to be added; they are those of the "
-            "file, as in ITK and Slicer."
+            "states in {0} that its values are to be multiplied by {1} and {2} to be added, which was not done, as "
+            "in ITK and Slicer."
         ),
         _("states its voxel size in inches, which most often is the resolution of a print or a screen."),
         _("states no distance of slices; 1 {0} is assumed, as in ImageJ."),
@@ -103,6 +103,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states no voxel size along {0} (pixdim); 1 {1} is used, as in ITK."),
         _("states no voxel size along {0}; that of {1} is used."),
         _("states no {0} of its slices; they were taken as parallel planes in the order of their {1}."),
+        _(
+            "states orientation {0} for its first plane and {1} for plane {2}; all were read as they are stored, so "
+            "that some may be mirrored against others. Save the stack again with one orientation."
+        ),
         _("states orientation {0}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror them."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
@@ -131,10 +135,15 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the table {0} must end in one of {1}."),
         _("the unit of {0} is no unit of length that ACSeg knows; the voxel size is unknown."),
         _(
+            "the voxel size {0} um is that of the group {1}, which also holds {2} of another shape; check that it is "
+            "the one of {3}."
+        ),
+        _(
             "{0} GiB are needed in {1}, which has {2} GiB free; free some space, or name another folder in the "
             "environment variable TMPDIR."
         ),
         _("{0} also turns or shifts the view, which is not done here."),
+        _("{0} and the axistags or coordinates state different voxel sizes ({1} and {2} um along {3}); {4} is used."),
         _("{0} and {1} {2}; that of the first is used."),
         _("{0} arrived damaged (its {1} checksum differs); try again."),
         _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
