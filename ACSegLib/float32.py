@@ -16,7 +16,7 @@ class Levels(NamedTuple):
         Percentiles.
     largest : float
         Size of the larger of `low` and `high`.
-    count : float
+    steps : float
         Steps of float32 from `low` to `high`; 0 if these are equal, or become infinite.
     """
 
@@ -24,7 +24,7 @@ class Levels(NamedTuple):
     middle: float
     high: float
     largest: float
-    count: float
+    steps: float
 
     @property
     def are_too_large(self) -> bool:
@@ -54,4 +54,4 @@ def levels_of(sample: np.ndarray, percentiles: tuple[float, float]) -> Levels | 
     found = Levels(low, middle, high, max(abs(low), abs(high)), 0.0)
     if found.are_too_large:
         return found
-    return found._replace(count=(high - low) / float(np.spacing(np.float32(found.largest))))
+    return found._replace(steps=(high - low) / float(np.spacing(np.float32(found.largest))))

@@ -175,4 +175,4 @@ def _at_boundaries(labels: np.ndarray, width: int) -> np.ndarray:
 def _offset(values: np.ndarray) -> float | int:
     """What to subtract from values so that float32 holds their differences; 0 where it does."""
     found = levels_of(values.ravel()[:: max(1, values.size // _SAMPLED)], _USUAL)
-    return found.middle if found and not found.are_too_large and found.count < _LEVELS else 0
+    return found.middle if found and not found.are_too_large and found.steps < _LEVELS else 0

@@ -11,7 +11,7 @@ def test_steps_are_those_that_float32_has(low: float, high: float) -> None:
     values = np.linspace(low, high, 200_001)
     found = levels_of(values, (0, 100))
     assert found is not None
-    assert found.count == pytest.approx(len(np.unique(values.astype(np.float32))) - 1, abs=1)
+    assert found.steps == pytest.approx(len(np.unique(values.astype(np.float32))) - 1, abs=1)
     assert (found.low, found.high, found.are_too_large) == (low, high, False)
     assert found.middle == pytest.approx((low + high) / 2)
 
@@ -22,4 +22,4 @@ def test_what_float32_holds_or_cannot_hold() -> None:
     huge = levels_of(np.array([1.0, np.inf, -1e60]), (0, 100))
     assert huge is not None
     assert huge.are_too_large
-    assert huge.count == 0
+    assert huge.steps == 0

@@ -116,7 +116,7 @@ def _require_resolution(sample: np.ndarray) -> None:
         raise InputError(
             f"the image has intensities of {found.largest:.3g}, too large for 32 bits; divide it by a constant."
         )
-    if 0 < found.count < _MIN_LEVELS:
+    if 0 < found.steps < _MIN_LEVELS:
         raise InputError(
             f"the intensities of the image, {found.low!r} to {found.high!r}, can hardly be told apart in 32 bits; "
             "subtract their mean, or multiply them."
