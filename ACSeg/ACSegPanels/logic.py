@@ -58,7 +58,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
     Attributes
     ----------
     lastNotes : list of str
-        What a person should know of the last measurement or prediction: sentences of the library.
+        What a person should know of the last result: sentences of the library.
+    lastFill, lastCorrection, lastSplit : FillOutcome, CorrectOutcome, SplitOutcome
+        What the last call of the method gave, with its report; they are there after the first one.
 
     Examples
     --------
@@ -131,7 +133,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         def finish(reply: Reply) -> Any:
             outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
             warnings = _named([*outcome.report.warnings, *notes], onDone)
-            report = replace(outcome.report, warnings=warnings)
+            report, self.lastNotes = replace(outcome.report, warnings=warnings), warnings
             self.lastFill = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} filled"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
@@ -163,7 +165,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         outputSegmentationNode : vtkMRMLSegmentationNode, optional
             Written into; a new node by default.
         segmentIDs : sequence of str, optional
-            Which segments take part; all by default.
+            Which segments take part, of either node; all by default.
         **options
             Options of the command ``acseg correct`` (slices, reach, device).
 
@@ -176,20 +178,24 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         require_label_map(outputSegmentationNode)
         volume = volume_from_node(volumeNode)
-        before, after = (
-            segmentation_from_node(node, volumeNode, segmentIDs) for node in (segmentationNode, correctedNode)
-        )
-        notes = placement_notes(correctedNode, volumeNode, segmentIDs)
+        ids = _idsOfBoth(segmentationNode, correctedNode, segmentIDs)
+        before = segmentation_from_node(segmentationNode, volumeNode, ids[0])
+        after = segmentation_from_node(correctedNode, volumeNode, ids[1])
+        notes = placement_notes(correctedNode, volumeNode, ids[1])
         request = correctRequest(volume, before, after, options)
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
             outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
-            report = replace(outcome.report, warnings=_named([*notes, *outcome.report.warnings], onDone))
+            self.lastNotes = _named([*notes, *outcome.report.warnings], onDone)
+            report = replace(outcome.report, warnings=self.lastNotes)
             self.lastCorrection = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} corrected"
             inputs = (segmentationNode, correctedNode)
-            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, inputs)
+            node = _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, inputs)
+            if node is segmentationNode:
+                _becomes(node, before, outcome.segmentation)
+            return node
 
         return _run(startTask("correct", message, arrays, finish), onProgress, onDone, onError)
 
@@ -391,13 +397,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             outcome = SplitOutcome.unpack(reply.message, reply.arrays)
-            self.lastSplit = outcome = replace(outcome, notes=_named([*notes, *outcome.notes], onDone))
+            self.lastNotes = _named([*notes, *outcome.notes], onDone)
+            self.lastSplit = outcome = replace(outcome, notes=self.lastNotes)
             name = f"{segmentationNode.GetName()} split"
             node = _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
-            names = {segment.id: segment.name for segment in labels.segments}
-            for row in outcome.segmentation.segments if node is segmentationNode else ():
-                if names.get(row.id, row.name) != row.name:  # the first cell has the id of its segment
-                    node.GetSegmentation().GetSegment(row.id).SetName(row.name)
+            if node is segmentationNode:
+                _becomes(node, labels, outcome.segmentation)
             return node
 
         return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
@@ -483,6 +488,39 @@ def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: s
     if node is not None and node in inputs:
         return write_segmentation_to_node(segmentation, node, volume_node=volumeNode)
     return write_result_to_node(segmentation, node, volume_node=volumeNode, name=name, made_of=inputs[0])
+
+
+def _becomes(node: Any, before: Segmentation, result: Segmentation) -> None:
+    """Give segments of a node that a result was written into their new names, and remove those that are no more.
+
+    Parameters
+    ----------
+    node : vtkMRMLSegmentationNode
+    before, result : Segmentation
+        What the work began from, and what it gave: the first cell of a split has the id of its segment.
+    """
+    table, names = node.GetSegmentation(), {segment.id: segment.name for segment in before.segments}
+    for row in result.segments:
+        if table.GetSegment(row.id) is None:  # it was written into the only segment of its name
+            names = {identifier: text for identifier, text in names.items() if text != row.name}
+        elif names.pop(row.id, row.name) != row.name:
+            table.GetSegment(row.id).SetName(row.name)
+    for identifier in names:
+        table.RemoveSegment(identifier)
+
+
+def _idsOfBoth(segmentationNode: Any, correctedNode: Any, segmentIDs: Sequence[str] | None) -> list[Any]:
+    """The ids for each of two nodes: one may lack a new or deleted segment; what both lack is refused later."""
+    from ACSegLib.scene.read import require_node
+
+    if segmentIDs is None:
+        return [None, None]
+    known = []
+    for node in (segmentationNode, correctedNode):
+        require_node(node, "vtkMRMLSegmentationNode", "segmentation", "create")
+        known.append(set(node.GetSegmentation().GetSegmentIDs()))
+    wanted, (before, after) = as_names(segmentIDs), known
+    return [[s for s in wanted if s in before or s not in after], [s for s in wanted if s in after or s not in before]]
 
 
 def _ifInScene(node: Any) -> Any:

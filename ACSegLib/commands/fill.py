@@ -275,7 +275,7 @@ def _describe_file(results: Results) -> str:
 
     report = results.report
     lines = [f"filled from {counted(report.slices) or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
-    estimates = {e.segment: e for e in report.estimates}
+    estimates = {e.segment: e for e in report.estimates if e.segment in results.voxels}  # cells have none
     for name, count in list(results.voxels.items())[:LISTED]:
         line = f"  {name}: {count} voxels"
         lines.append(f"{line} {estimates[name].intervals(count)}" if name in estimates else line)

@@ -182,7 +182,7 @@ def match_segments(segmentation: Segmentation, corrected: Segmentation) -> tuple
     tests: list[tuple[str, Callable[[Segment, Segment], bool]]] = [
         ("id", lambda a, b: a.id == b.id),
         ("name", lambda a, b: a.name == b.name),
-        ("value", lambda a, b: (a.layer, a.value) == (b.layer, b.value)),
+        ("value", lambda a, b: _renamed(segmentation, a, corrected, b)),
     ]
     for _kind, same in tests:
         for row, segment in enumerate(segmentation.segments):
@@ -196,6 +196,23 @@ def match_segments(segmentation: Segmentation, corrected: Segmentation) -> tuple
     notes += [f"segment {name!r} was deleted; the result does not have it." for name in missing]
     notes += [f"segment {segment.name!r} is new." for segment in free.values()]
     return partners, notes
+
+
+def is_number(segment: Segment) -> bool:
+    """Whether a segment has the id and the name that a label value gets."""
+    return segment.id == segment.name == f"Segment_{segment.value}"
+
+
+def _renamed(segmentation: Segmentation, before: Segment, corrected: Segmentation, after: Segment) -> bool:
+    """Whether segments of other ids and names are one: they have the same label value, and share a voxel.
+
+    Values are given anew, so that a new segment may have that of a deleted one. A mere number says what it means.
+    """
+    if (before.layer, before.value) != (after.layer, after.value):
+        return False
+    if is_number(before) or is_number(after):
+        return True
+    return bool((segmentation.mask(before) & corrected.mask(after)).any())
 
 
 def _changed(segmentation: Segmentation, corrected: Segmentation, partners: Mapping[int, int]) -> np.ndarray:

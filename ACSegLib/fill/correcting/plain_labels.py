@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.fill.correcting.decisions import match_segments
+from ACSegLib.fill.correcting.decisions import is_number, match_segments
 from ACSegLib.masks import relabelled
 from ACSegLib.segment_estimates import LABEL_TAGS
-from ACSegLib.volume import Segment, Segmentation, label_boxes, label_dtype
+from ACSegLib.volume import Segmentation, label_boxes, label_dtype
 
 
 def identified(
@@ -41,7 +41,7 @@ def identified(
         If segments overlapped before, which numbers alone cannot say.
     """
     taken = {s.id for s in segmentation.segments}
-    if corrected.overlapping or not corrected.segments or not all(map(_is_number, corrected.segments)):
+    if corrected.overlapping or not corrected.segments or not all(map(is_number, corrected.segments)):
         return corrected, []
     if segmentation.overlapping:
         if taken.isdisjoint(s.id for s in corrected.segments):
@@ -105,11 +105,6 @@ def completed(segmentation: Segmentation, corrected: Segmentation, unseen: np.nd
         for row, segment in enumerate(rows)
     ]
     return Segmentation.from_masks(masks, rows, corrected.geometry, corrected.name)
-
-
-def _is_number(segment: Segment) -> bool:
-    """Whether a segment has the id and the name that a label value gets."""
-    return segment.id == segment.name == f"Segment_{segment.value}"
 
 
 def _free(identifier: str, taken: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from ACSegLib.commands.main import main
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.fill_report import FillReport
 from ACSegLib.resample import resample_segmentation
+from ACSegLib.segment_estimates import Interval, SegmentEstimate
 
 GEOMETRY = Geometry((30.0, 30.0, 40.0), (1.0, 2.0, 3.0), unit="nm")
 
@@ -145,6 +146,16 @@ def test_of_many_segments_the_first_are_listed() -> None:
     text = describe(Results(report, [], voxels, [], outputs={}))
     assert text.startswith("filled from 1 slice along z (k)")
     assert "s19: 19 voxels\n  and 10 more segments; the run report (--json FILE) lists all" in text
+
+
+@pytest.mark.parametrize("names", [["cell"], ["cell 1", "cell 2"]])
+def test_intervals_are_explained_where_there_are_some(names: list[str]) -> None:
+    estimates = [SegmentEstimate("cell", Interval(0.9, 0.8, 0.95), Interval(30, 20, 40), trusted=True)]
+    report = FillReport(
+        "k", {"k": [4]}, [], ["cell"], {}, [[0, 9]], "cpu", 1.0, 1.0, 1.0, 0.001, [7], estimates=estimates
+    )
+    text = describe(Results(report, [], dict.fromkeys(names, 30), [], outputs={}))
+    assert ("(20 to 40)" in text) == ("in brackets: 90 % intervals" in text) == (names == ["cell"])
 
 
 def test_a_failed_fill_writes_its_report(case: Path) -> None:

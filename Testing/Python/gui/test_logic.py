@@ -453,3 +453,49 @@ def test_correct_carries_a_slice_into_the_volume(scene):
     assert np.count_nonzero(found ^ truth) < 0.1 * np.count_nonzero(truth)
     with pytest.raises(InputError, match="no option 'islands'"):
         ACSegLogic().correct(volume, *nodes, islands=5)
+
+
+def corrected_nodes(volume, before, after):
+    """Two segmentation nodes, each of some segments: name -> mask."""
+    import slicer
+    from standin.effecthost import label_image
+
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    nodes = []
+    for masks in (before, after):
+        nodes.append(add_segmentation(volume, tuple(masks)))
+        for name, mask in masks.items():
+            image = label_image(mask, volume)
+            logic.SetBinaryLabelmapToSegment(image, nodes[-1], name, logic.MODE_REPLACE)
+    return nodes
+
+
+def test_a_segment_that_was_deleted_or_renamed_is_so_where_the_result_takes_the_place_of_the_segmentation(scene):
+    from ACSeg import ACSegLogic
+
+    truth, bead, dust = ball(radius=8), ball(centre=(5, 5, 5), radius=2), ball(centre=(25, 5, 5), radius=2)
+    volume = add_volume(truth.astype(np.float32))
+    wrong = {"cell": ball(radius=7), "bead": bead, "dust": dust}
+    before, after = corrected_nodes(volume, wrong, {"cell": ball(radius=7) | on_slices(truth, [15]), "bead": bead})
+    after.GetSegmentation().GetSegment("bead").SetName("sphere")
+    logic = ACSegLogic()
+    assert logic.correct(volume, before, after, before) is before
+    assert "segment 'dust' was deleted; the result does not have it." in logic.lastNotes
+    table = before.GetSegmentation()
+    assert {s: table.GetSegment(s).GetName() for s in table.GetSegmentIDs()} == {"cell": "cell", "bead": "sphere"}
+    assert np.array_equal(segment_array(before, "bead", volume), bead)
+    assert np.array_equal(segment_array(before, "cell", volume)[15], truth[15])
+
+
+def test_a_new_segment_is_named_among_those_that_take_part_in_a_correction(scene):
+    from ACSeg import ACSegLogic
+
+    cell, bead = ball(radius=7), ball(centre=(5, 5, 5), radius=3)
+    volume = add_volume((cell + 2 * bead).astype(np.float32))
+    before, after = corrected_nodes(volume, {"cell": cell, "other": cell}, {"cell": cell, "bead": bead})
+    result = ACSegLogic().correct(volume, before, after, segmentIDs=["cell", "bead", "other"])
+    assert list(result.GetSegmentation().GetSegmentIDs()) == ["cell", "bead"]
+    assert np.array_equal(segment_array(result, "cell", volume), cell)
+    assert not (bead & ~segment_array(result, "bead", volume)).any()
+    with pytest.raises(InputError, match="no segment 'nucleus'"):
+        ACSegLogic().correct(volume, before, after, segmentIDs=["cell", "nucleus"])

@@ -395,6 +395,23 @@ def test_a_deleted_segment_is_gone_and_changes_nothing_else():
     assert any("'bead' was deleted" in text for text in result.report.warnings)
 
 
+def test_a_new_segment_is_not_taken_for_a_deleted_one_that_had_its_label_value():
+    """Slicer and ACSeg number segments in the order of the table."""
+    rows = [Segment("cell", 1, id="1"), Segment("bead", 2, id="2"), Segment("nucleus", 2, id="3")]
+    labels = SMALL.astype(np.uint8)
+    with_bead, with_nucleus = labels.copy(), drawn(labels, 18)
+    with_bead[ball(centre=(5, 5, 5), radius=3)] = 2
+    with_nucleus[ball(radius=2)] = 2
+    before = Segmentation((with_bead,), rows[:2], GEOMETRY)
+    decisions = find_decisions(before, Segmentation((with_nucleus,), [rows[0], rows[2]], GEOMETRY), {"k": [18]})
+    assert decisions.partners == {0: 0}
+    assert decisions.notes == [
+        "segment 'bead' was deleted; the result does not have it.",
+        "segment 'nucleus' is new.",
+    ]
+    assert not decisions.changed[with_bead == 2].any(), "what was deleted was not erased by hand"
+
+
 def test_nothing_corrected_is_said():
     with pytest.raises(InputError, match="does not differ from the segmentation"):
         correct(IMAGE, segmentation(SMALL), segmentation(SMALL))
