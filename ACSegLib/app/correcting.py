@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ACSegLib.app.jobs import Outcome, Plan
+from ACSegLib.app.labels import MAX_IN_MEMORY
 from ACSegLib.app.memory import require_room
 from ACSegLib.app.requests import CorrectOptions
 from ACSegLib.app.session import Session
@@ -16,6 +17,11 @@ def plan_correction(session: Session, options: CorrectOptions) -> Plan:
     with session.lock:
         volume, info = session.require_volume()
         work = session.require_work()
+        if work.baseline is None and work.labels.complete and work.edited:
+            raise InputError(
+                f"labels of more than {MAX_IN_MEMORY >> 30} GiB are not corrected on the page; save them before and "
+                "after your edits, and correct the two files with 'acseg correct'."
+            )
         if work.baseline is None or not work.edited:
             raise InputError(
                 "no slice was edited since the labels were filled, predicted or opened; correct some slices first."

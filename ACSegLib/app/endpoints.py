@@ -152,7 +152,7 @@ class Endpoints:
         """A new segment."""
         body = await body_of(request, requests.SegmentRequest)
         with self._session.segments() as labels:
-            labels.add(body.name, body.colour)
+            labels.add(body.name, body.colour, self._session.names())
         return await self._state()
 
     async def change_segment(self, request: Request) -> Response:

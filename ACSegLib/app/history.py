@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,14 +52,25 @@ class Work:
 
     def put(self, place: Place, body: bytes, labelled: bool) -> set[int]:
         """Replace a slice of labels; see `Labels.put`. After a fill from strokes, what is drawn on it is a stroke."""
-        if self.labels.complete and self.baseline is None and self.labels.array.nbytes <= MAX_IN_MEMORY:
-            self.baseline = self.labels.array.copy()
+        self.begin_edit()
         before = None if self.strokes is None else take_slice(self.labels.array, *place).copy()
         planes = self.labels.put(*place, body, labelled)
         if before is not None:
             self._draw(place, before)
         self.edited.add(place)
         return planes
+
+    def begin_edit(self) -> None:
+        """Keep complete labels as they are before the first edit."""
+        if self.labels.complete and self.baseline is None and self.labels.array.nbytes <= MAX_IN_MEMORY:
+            self.baseline = self.labels.array.copy()
+
+    def without(self, value: int) -> Work:
+        """The work without a segment: neither its voxels nor its strokes; what was deleted was not erased by hand."""
+        baseline, strokes = (_without(array, value) for array in (self.baseline, self.strokes))
+        background = 0 if self.background == value else self.background
+        labels, edited = self.labels.without(value), set(self.edited)
+        return replace(self, labels=labels, baseline=baseline, edited=edited, strokes=strokes, background=background)
 
     def _draw(self, place: Place, before: np.ndarray) -> None:
         """Note the strokes on a slice that was put. Where filled labels were erased, there is background."""
@@ -92,6 +104,11 @@ class Work:
             plane[...] = np.where(plane == 0, below, np.where(plane == self.background, 0, plane))
 
 
+def _without(array: np.ndarray | None, value: int) -> np.ndarray | None:
+    """A copy with zeros in the place of a value."""
+    return None if array is None else np.where(array == value, array.dtype.type(0), array)
+
+
 @dataclass(eq=False)
 class _Step:
     kind: str
@@ -121,6 +138,11 @@ class History:
         """The work before the last job."""
         return self._undo[-1].other if self._undo else None
 
+    @property
+    def works(self) -> Iterator[Work]:
+        """The states of the work that may come back."""
+        return (step.other for step in (*self._undo, *self._redo))
+
     def edited(self, place: Place) -> None:
         """A slice was edited: it is kept in whatever is undone or redone."""
         for step in (*self._undo, *self._redo):
@@ -148,6 +170,9 @@ class History:
             return None
         step = source.pop()
         target.append(_Step(step.kind, current))
+        if step.edited:
+            step.other.begin_edit()
+            step.other.edited |= step.edited
         step.other.take_edits(current, step.edited)
         return step.other
 
@@ -161,11 +186,12 @@ def carry_over(source: Labels, target: Labels, places: set[Place], strokes: np.n
     for segment in target.segments:
         if segment.value in shown:
             segment.name, segment.colour = shown[segment.value].name, shown[segment.value].colour
-    if not places:
-        return
     if target.array.dtype.itemsize < source.array.dtype.itemsize:
         target.array = target.array.astype(source.array.dtype)
+    if not places:
+        return
     copy_slices(source.array if strokes is None else strokes, target.array, places)
     known = {s.value for s in target.segments}
-    target.segments += [s for s in source.segments if s.value not in known]
+    for segment in (s for s in source.segments if s.value not in known):
+        target.segments.append(replace(segment, id=target.free_id(segment.id)))
     target.labelled = (target.labelled - places) | (source.labelled & places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -148,17 +148,17 @@ class Labels:
                 return segment
         raise InputError(f"there is no segment of value {value}.")
 
-    def add(self, name: str, colour: str) -> Segment:
-        """Add a segment with the smallest free value; the array becomes uint16 where that is needed."""
-        used = {s.value for s in self.segments}
+    def add(self, name: str, colour: str, taken: Collection[int] = ()) -> Segment:
+        """Add a segment with the smallest free value that is not `taken`; the array becomes uint16 if necessary."""
+        used = {s.value for s in self.segments}.union(taken)
         value = next(v for v in range(1, len(used) + 2) if v not in used)
         if value > _MAX_SEGMENTS:
             raise InputError(f"there are {len(used)} segments; more are not possible.")
         if value > np.iinfo(self.array.dtype).max:
             self.array = self.array.astype(np.uint16)
-        shown = from_hex(colour) if colour else default_colour(len(used))
+        shown = from_hex(colour) if colour else default_colour(len(self.segments))
         segment = Segment(self._free_name(name or f"Segment {value}"), value, shown)
-        segment.id = self._free_id(segment.id)
+        segment.id = self.free_id(segment.id)
         self.segments.append(segment)
         return segment
 
@@ -184,7 +184,8 @@ class Labels:
             raise InputError(f"there is a segment {name!r} already; choose another name.")
         return name
 
-    def _free_id(self, identifier: str) -> str:
+    def free_id(self, identifier: str) -> str:
+        """The id, or one like it where a segment has it."""
         used = {s.id for s in self.segments}
         names = (f"{identifier}-{n}" if n > 1 else identifier for n in range(1, len(used) + 2))
         return next(name for name in names if name not in used)

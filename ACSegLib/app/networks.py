@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +44,7 @@ def plan_prediction(session: Session, options: PredictOptions) -> Plan:
 
     def finish(reply: Reply) -> Outcome:
         predicted = unpack_segmentation(reply.message["segmentation"], reply.arrays)
-        merged = with_values_of(session.require_work().labels, predicted)
+        merged = with_values_of(session.require_work().labels, predicted, session.names())
         session.finish_job("predict", info.id, merged, None, None)
         names = ", ".join(s.name for s in predicted.segments)
         return Outcome(f"predicted {names}.", list(reply.message["notes"]))
@@ -75,16 +76,16 @@ def plan_training(session: Session, options: TrainOptions) -> Plan:
     return Plan("command", {"command": "train", "options": values}, {}, finish, patience=_PATIENCE)
 
 
-def with_values_of(labels: Labels, segmentation: Segmentation) -> Segmentation:
+def with_values_of(labels: Labels, segmentation: Segmentation, taken: Collection[int] = ()) -> Segmentation:
     """A segmentation in which segments of the same names as those of the labels have the same values.
 
-    Other segments get values that the labels do not use, so that slices of both can be in one array. The segments of
-    the labels are kept, unless no voxel is labelled.
+    Other segments get values that are not `taken` and that the labels do not use, so that slices of both can be in one
+    array. The segments of the labels are kept, unless no voxel is labelled.
     """
     flat = segmentation.flattened()
     kept = labels.segments if labels.array.any() else []
     known = {s.name.casefold(): s for s in kept}
-    used = {s.value for s in kept}
+    used = {s.value for s in kept}.union(taken if kept else ())
     free = iter(v for v in range(1, 65536) if v not in used)
     table = np.zeros(max((s.value for s in flat.segments), default=0) + 1, np.uint16)
     segments = list(kept)

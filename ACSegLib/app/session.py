@@ -91,6 +91,7 @@ class Session:
         self.writer = ""
         self.revision = self.overlay_version = self._volume_id = self._tables = 0
         self._edited: set[Place] = set()  # since the running job began
+        self._at_start: set[int] = set()  # values of the segments that there were then
         self.notices: dict[str, Notice] = {}
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -247,6 +248,15 @@ class Session:
         self.changed()
         return answer
 
+    def names(self) -> dict[int, str]:
+        """Value -> name of all segments that there are, or that undo and redo may bring back.
+
+        A value keeps its meaning: slices that were edited go from one state of the work into another as they are.
+        """
+        with self.lock:
+            works = (*self.history.works, self.require_work())
+            return {segment.value: segment.name for work in works for segment in work.labels.segments}
+
     @contextmanager
     def segments(self) -> Iterator[Labels]:
         """The labels, for a change of their segments."""
@@ -263,13 +273,14 @@ class Session:
         """Remove a segment and its voxels; one step."""
         with self.lock:
             work = self.require_work()
-            self._step("delete", replace(work, labels=work.labels.without(value)))
+            self._step("delete", work.without(value))
         self.changed()
 
     def begin_job(self) -> None:
         """A job starts from the labels as they are now; what is edited from now on is brought into its result."""
         with self.lock:
             self._edited = set()
+            self._at_start = {segment.value for segment in self.require_work().labels.segments}
 
     def finish_job(
         self,
@@ -299,6 +310,8 @@ class Session:
             self._require(volume_id)
             before = self.require_work()
             labels.labelled = set(before.labels.labelled)
+            known = {segment.value for segment in labels.segments} | self._at_start
+            labels.segments += [segment for segment in before.labels.segments if segment.value not in known]
             work = Work(labels, uncertainty, fill, decided=decided, strokes=strokes, background=background)
             if strokes is not None:
                 relabelled = True

@@ -49,7 +49,7 @@ def plan_split(session: Session, options: SplitOptions) -> Plan:
         outcome = SplitOutcome.unpack(reply.message, reply.arrays)
         if all(count <= 1 for count in outcome.counts.values()):
             return Outcome("no touching cells were found; nothing was changed.", outcome.notes)
-        result = with_new_values(outcome.segmentation, names)
+        result = with_new_values(outcome.segmentation, session.names() | names)
         session.finish_job("split", info.id, result, work.uncertainty, decided=work.decided, relabelled=True)
         cells = ", ".join(f"{name}: {count} cell{'s'[: count != 1]}" for name, count in outcome.counts.items())
         return Outcome(f"split {cells}.", outcome.notes)
@@ -67,7 +67,7 @@ def with_new_values(split: Segmentation, names: Mapping[int, str]) -> Segmentati
     split : Segmentation
         One layer.
     names : mapping of int to str
-        Value -> name of the segments before the split.
+        Value -> name of the segments before the split, and of others whose values mean something.
     """
     labels, segments = split.labels, list(split.segments)
     used = {segment.value for segment in segments}

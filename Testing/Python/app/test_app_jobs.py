@@ -361,6 +361,8 @@ def test_a_prediction_keeps_labelled_slices_and_values_of_segments(client):
     assert [(s.name, s.value) for s in merged.segments] == [("Bead", 2), ("debris", 3), ("cell", 1)]
     assert merged.labels.tolist() == [[[1, 2], [0, 1]]]
     assert len({s.id for s in merged.segments}) == 3
+    others = with_values_of(labels, predicted, taken=[1])  # undo may bring a segment of this value back
+    assert [(s.name, s.value) for s in others.segments] == [("Bead", 2), ("debris", 3), ("cell", 4)]
     fresh = with_values_of(Labels.empty((2, 3, 4)), predicted)
     assert [(s.name, s.value) for s in fresh.segments] == [("cell", 1), ("bead", 2)]
 
