@@ -29,6 +29,7 @@ from SegmentEditorACSegFillLib.correcting import Correcting
 from SegmentEditorACSegFillLib.inputs import (
     FillInputs,
     collect,
+    imageKey,
     inputKey,
     requireBackground,
     requireRoom,
@@ -322,7 +323,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         self._editTimer.stop()
         try:
-            if inputKey(self.scriptedEffect.parameterSetNode()) != self.session.key:
+            if not self._isOfInputs():
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
@@ -388,9 +389,16 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._refused = False
             self.onPreview(automatic=True)
 
+    def _isOfInputs(self) -> bool:
+        """Whether the outcome is still of the nodes, the grid and the voxels that are chosen."""
+        node = self.scriptedEffect.parameterSetNode()
+        if node is None or inputKey(node) != self.session.key:
+            return False
+        return imageKey(node.GetSourceVolumeNode()) == self.session.image
+
     def _showOutcome(self) -> None:
         editorNode = self.scriptedEffect.parameterSetNode()
-        if editorNode is None or inputKey(editorNode) != self.session.key:
+        if not self._isOfInputs():
             self.reset()
             self.say(_("The volume, its place or the segmentation changed while filling: press Fill again."))
             return

@@ -109,9 +109,16 @@ def inputsOf(scriptedEffect: Any, drawn: Segmentation) -> FillInputs:
     volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
     _requireCommonGrid(scriptedEffect, volumeNode, segmentationNode)
     volume = volume_from_node(volumeNode)
-    voxels = volumeNode.GetImageData().GetPointData().GetScalars()
-    image = (voxels.GetMTime(), volumeNode.GetImageData().GetMTime(), volume.array.ctypes.data)
-    return FillInputs(volume, drawn, None, image, inputKey(editorNode))
+    return FillInputs(volume, drawn, None, imageKey(volumeNode), inputKey(editorNode))
+
+
+def imageKey(volumeNode: Any) -> tuple:
+    """Identify the voxels of a volume: the time of their last change, and where they lie; () if it has none."""
+    from ACSegLib.scene.grid import image_array
+
+    image = volumeNode.GetImageData()
+    voxels = image.GetPointData().GetScalars() if image is not None else None
+    return () if voxels is None else (voxels.GetMTime(), image_array(image).ctypes.data)
 
 
 def protectedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:

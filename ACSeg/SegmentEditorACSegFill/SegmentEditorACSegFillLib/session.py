@@ -33,6 +33,8 @@ class FillSession:
         #: What the outcome was made for.
         self.request: Request | None = None
         self.key: tuple = ()
+        #: The voxels that the outcome was made of; see `imageKey`.
+        self.image: tuple = ()
         self._name = f"fill {uuid.uuid4().hex}"
         self._job: Job | None = None
         self._left: list[Job] = []
@@ -104,7 +106,7 @@ class FillSession:
             if event.kind == "done" and self._starting is not None:
                 inputs, self.request = self._starting
                 self.outcome, task = _unpacked(event.value, self.request)
-                self.protected = inputs.protected
+                self.protected, self.image = inputs.protected, inputs.image
                 self._kept = (worker().generation, task, inputs.key, inputs.image) if task in _KEPT else ()
         return events
 
@@ -144,7 +146,7 @@ class FillSession:
         self._names = set()
         self._name = f"fill {uuid.uuid4().hex}"
         self._job = self._asking = self.outcome = self.request = self.protected = self._starting = None
-        self.key = self._kept = ()
+        self.key = self.image = self._kept = ()
 
 
 def _unpacked(reply: Reply, request: Request) -> tuple[Outcome, str]:

@@ -258,6 +258,38 @@ def test_the_volumes_own_transform_changes_while_the_preview_is_shown(desk, scen
     assert reach(desk.segmentation) == pytest.approx(before)
 
 
+def replace_voxels(desk):
+    """Other voxels on the same grid, as the next frame of a sequence has them."""
+    import slicer
+
+    slicer.util.updateVolumeFromArray(desk.volume, np.zeros(SHAPE, np.float32))
+
+
+def test_other_voxels_of_the_volume_while_running(desk, fake):
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    replace_voxels(desk)
+    fake.gate.set()
+    pump(lambda: not desk.effect.session.watched)
+    assert "changed while filling" in desk.effect.message
+    assert desk.effect.preview.node is None
+
+
+def test_the_fill_of_other_voxels_is_not_applied(desk):
+    desk.draw()
+    desk.fill()
+    drawn = desk.array()
+    replace_voxels(desk)
+    desk.panel.applyButton.click()
+    assert "changed since the preview" in desk.effect.message
+    assert np.array_equal(desk.array(), drawn)
+    desk.fill()
+    desk.panel.applyButton.click()
+    assert "Applied" in desk.effect.message
+    assert np.count_nonzero(desk.array()) > np.count_nonzero(drawn)
+
+
 def test_another_segmentation_chosen_while_running(desk, fake):
     desk.draw()
     fake.gate.clear()
