@@ -60,6 +60,9 @@ class Geometry:
         "nm", "um", "mm", "cm", "m", "angstrom", or "px" when the physical size is unknown.
     nifti_codes : tuple of 2 ints, optional
         Codes of qform and sform of the NIfTI file that this place comes from: what is written on this grid keeps them.
+    has_position : bool
+        Whether the file states where the first voxel lies. False where its format has no place for it (such as a TIFF
+        of ImageJ): then the origin of 0 means nothing.
     """
 
     spacing: Vector = (1.0, 1.0, 1.0)
@@ -67,6 +70,7 @@ class Geometry:
     direction: tuple[float, ...] = _IDENTITY
     unit: str = "px"
     nifti_codes: tuple[int, int] | None = field(default=None, compare=False, repr=False)
+    has_position: bool = field(default=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, length in (("spacing", 3), ("origin", 3), ("direction", 9)):
@@ -119,7 +123,7 @@ class Geometry:
     def cropped(self, start: Sequence[int]) -> Geometry:
         """Geometry of the grid that begins at voxel `start` (i, j, k; may be negative)."""
         origin = (self.ijk_to_lps @ np.array([*start, 1.0]))[:3]
-        return replace(self, origin=tuple(origin))
+        return replace(self, origin=tuple(origin), has_position=True)
 
     def in_unit(self, unit: str) -> Geometry:
         """Same grid with lengths expressed in another unit; InputError for "px", which has no size."""
@@ -135,9 +139,15 @@ class Geometry:
         """Whether two grids of one shape (k, j, i) are the same: nowhere more than `MAX_SHIFT` voxels apart.
 
         Equal numbers match whatever their units are: many programs store the numbers of an image in nm and state mm,
-        or no unit. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other.
+        or no unit. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other,
+        and one without a position (`has_position`) any other of the same voxel size.
         """
-        return Geometry() in (self, other) or self.shift_of(other, compared(shape)) <= MAX_SHIFT
+        if Geometry() in (self, other) or self.shift_of(other, compared(shape)) <= MAX_SHIFT:
+            return True
+        if self.has_position and other.has_position:
+            return False
+        mine, theirs = (replace(grid, origin=(0.0, 0.0, 0.0), direction=_IDENTITY) for grid in (self, other))
+        return mine.shift_of(theirs, compared(shape)) <= MAX_SHIFT
 
     def shift_of(self, other: Geometry, shape: Sequence[int]) -> float:
         """How far the corners of two grids of one shape (k, j, i) lie apart, in voxels along an axis of this one.

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.geometry import ROUNDING, size_text
+from ACSegLib.geometry import MAX_SHIFT, ROUNDING, size_text
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 from ACSegLib.wording import counted, listed
 
@@ -40,7 +40,7 @@ def place_labels(
     Labels that are on the same grid, up to a crop, as those that Slicer has cropped to the labelled voxels, are copied
     exactly.
     Labels of which no voxel is labelled are empty on any grid. A folder with labels of some slices is laid on the
-    slices of the same names.
+    slices of the same names. Labels of a file without a position lie on an image of the same shape and voxel size.
     Where the lengths of two files put them apart but their plain numbers put them together, the numbers are taken:
     many programs keep the numbers of an image and state another unit, or none.
 
@@ -71,14 +71,13 @@ def place_labels(
     if not any(map(np.any, segmentation.layers)):  # Slicer saves a single voxel where nothing is drawn
         layers = tuple(np.zeros(onto.shape, layer.dtype) for layer in segmentation.layers)
         return replace(segmentation, layers=layers, geometry=onto.geometry)
-    unplaced = segmentation.geometry == Geometry()
-    if unplaced and not resample:
+    if _lacks_position(segmentation, onto) and segmentation.shape != onto.shape and not resample:
         raise InputError(
             f"labels {segmentation.name!r} have {size_text(segmentation.shape)} voxels, {onto.name!r} has "
             f"{size_text(onto.shape)}, and the labels state no position; save them with the voxel size and the origin "
             "of the image, or use --resample if both begin at the same voxel."
         )
-    geometry = onto.geometry if unplaced else _reading(segmentation, onto)
+    geometry = _place_of(segmentation, onto)
     aligned = is_aligned(geometry, onto.geometry, onto.shape)
     if not resample and not aligned:
         require_same_grid(onto, segmentation)
@@ -109,12 +108,33 @@ def _exactly_on(segmentation: Segmentation, onto: Volume | Segmentation) -> Segm
     if Geometry() in (mine, theirs) or (shift := mine.shift_of(theirs, onto.shape)) <= ROUNDING:
         return segmentation
     note = _note_on_shift(segmentation, onto, shift)
+    if shift > MAX_SHIFT:  # one of them has no position
+        silent = onto.name if mine.has_position else segmentation.name
+        note = f"{silent}: states no position; {segmentation.name} was laid on {onto.name} voxel by voxel."
     tell([note])
     place = replace(theirs, unit=mine.unit)
     if not mine.matches(place, onto.shape):
         place = theirs.in_unit(mine.unit)
     notes = [*segmentation.meta.get("notes", []), note]
     return replace(segmentation, geometry=place, meta={**segmentation.meta, "notes": notes})
+
+
+def _lacks_position(segmentation: Segmentation, onto: Volume | Segmentation) -> bool:
+    """Whether nothing tells where labels of another shape than an image lie in it."""
+    mine = segmentation.geometry
+    return mine == Geometry() or not (mine.has_position or any(mine.origin) or not any(onto.geometry.origin))
+
+
+def _place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:
+    """Where labels lie: as `_reading` finds it; without a position, at the first voxel of the other, along its axes."""
+    mine, theirs = segmentation.geometry, onto.geometry
+    if mine == Geometry():
+        return theirs
+    if not _lacks_position(segmentation, onto):
+        return _reading(segmentation, onto)
+    if "px" not in (mine.unit, theirs.unit):
+        theirs = theirs.in_unit(mine.unit)
+    return replace(mine, origin=theirs.origin, direction=theirs.direction, has_position=True)
 
 
 def _note_on_shift(segmentation: Segmentation, onto: Volume | Segmentation, shift: float) -> str:
@@ -171,7 +191,7 @@ def unseen(segmentation: Segmentation, onto: Volume | Segmentation) -> np.ndarra
     offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
     if offset and not extent:
         return None
-    geometry = onto.geometry if segmentation.geometry == Geometry() else _reading(segmentation, onto)
+    geometry = _place_of(segmentation, onto)
     shape = segmentation.shape
     if offset and extent:
         geometry = geometry.cropped([first - n for first, n in zip(extent[::2], offset, strict=True)])
@@ -186,8 +206,7 @@ def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:
     """Whether `place_labels` copies labels exactly; else it resamples them, which makes steps."""
     from ACSegLib.resample import is_aligned
 
-    unplaced = labels.geometry == Geometry()
-    return unplaced or same_grid(labels, onto) or is_aligned(_reading(labels, onto), onto.geometry, onto.shape)
+    return same_grid(labels, onto) or is_aligned(_place_of(labels, onto), onto.geometry, onto.shape)
 
 
 def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -> tuple[Segmentation, Volume]:
@@ -201,7 +220,7 @@ def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -
 
     if not resample or lies_on_voxels(labels, image):
         return place_labels(labels, image, resample=resample), image
-    geometry = _reading(labels, image)
+    geometry = _place_of(labels, image)
     placed = with_margin(replace(labels, geometry=geometry))
     covered = _covered_by(image, placed.geometry, placed.shape)
     before, lost = sum(map(np.count_nonzero, labels.layers)), _labelled_outside(placed, covered)
@@ -322,7 +341,7 @@ def _assumptions(
     matrix, offset = index_map(geometry, onto.geometry)
     unturned = np.allclose(matrix, np.eye(3), atol=1e-3)  # not so where axes are flipped or exchanged
     at_corner = unturned and not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
-    if segmentation.geometry == Geometry() or (segmentation.shape != onto.shape and at_corner):
+    if _lacks_position(segmentation, onto) or (segmentation.shape != onto.shape and at_corner):
         yield (
             f"{segmentation.name}: has another shape than {onto.name} and states no position; its first voxel was "
             "placed on the first one of the image."

@@ -27,7 +27,7 @@ def index_map(source: Geometry, onto: Geometry) -> tuple[np.ndarray, np.ndarray]
     offset : ndarray, shape (3,)
         ``index_in_source = matrix @ index_in_onto + offset``.
     """
-    if "px" not in (source.unit, onto.unit) and not source.matches(onto):
+    if "px" not in (source.unit, onto.unit) and not source.matches(replace(onto, unit=source.unit)):
         source = source.in_unit(onto.unit)
     both = np.linalg.solve(source.ijk_to_lps, onto.ijk_to_lps)
     return both[2::-1, 2::-1], both[2::-1, 3]

@@ -68,7 +68,7 @@ def axes_in(attributes: Mapping[str, Any], dimensions: int) -> list[Axis] | None
         return None
     axes = [Axis(letter) for letter in letters]
     for n in space:
-        axes[n] = Axis(letters[n], steps[n], units.get(n), starts.get(n, 0.0))
+        axes[n] = Axis(letters[n], steps[n], units.get(n), starts.get(n))
     return axes
 
 

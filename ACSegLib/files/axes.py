@@ -37,14 +37,14 @@ class Axis:
         Distance of neighbouring voxels, in `unit`; None where the file does not say.
     unit : object
         The unit's name as the file has it (text or bytes); None or empty where it names none.
-    start : float
-        Position of the first voxel, in `unit`.
+    start : float, optional
+        Position of the first voxel, in `unit`; None where the file does not say.
     """
 
     letter: str = ""
     step: float | None = None
     unit: object = None
-    start: float = 0.0
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,9 +185,10 @@ def geometry_of(x: Axis, y: Axis, z: Axis, *, silent: str = "px") -> tuple[Geome
         )
         spacing = [first if size is None else size for size in spacing]
     by_axis = iter(factors)
-    origin = [0.0 if axis.step is None else axis.start * next(by_axis) for axis in axes]
+    origin = [0.0 if axis.step is None else (axis.start or 0.0) * next(by_axis) for axis in axes]
     direction = tuple(np.diag(signs).ravel())
-    return Geometry(tuple(spacing), tuple(origin), direction, unit), notes  # type: ignore[arg-type]
+    placed = any(axis.start is not None for axis in axes)
+    return Geometry(tuple(spacing), tuple(origin), direction, unit, has_position=placed), notes  # type: ignore[arg-type]
 
 
 def _letters(axes: Sequence[Axis]) -> list[str]:

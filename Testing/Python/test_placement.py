@@ -7,9 +7,11 @@ import re
 import warnings
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from ACSegLib.commands.main import main
 from ACSegLib.errors import FileError, InputError
@@ -174,6 +176,51 @@ def test_cropped_labels_with_a_voxel_size_but_no_position_are_told():
     part = Segmentation((whole.labels[:14, :15, :16],), whole.segments, place, name="part")
     with pytest.warns(UserWarning, match="part: .*states no position"):
         assert np.array_equal(place_labels(part, whole).labels, whole.labels)
+
+
+def _without_position(path, labels):
+    """Labels with a voxel size of 35 x 35 x 70 nm, in formats whose files state no position."""
+    if path.suffix == ".tif":
+        words = {"axes": "ZYX", "spacing": 70.0, "unit": "nm"}
+        tifffile.imwrite(path, labels, imagej=True, resolution=(1 / 35, 1 / 35), metadata=words)
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("label", data=labels).attrs["element_size_um"] = (0.07, 0.035, 0.035)
+    else:
+        group = zarr.open_group(str(path), mode="w", zarr_format=2)
+        group.create_array("0", data=labels)
+        level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [70, 35, 35]}]}
+        axes = [{"name": letter, "type": "space", "unit": "nanometer"} for letter in "zyx"]
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [level]}]
+
+
+@pytest.mark.parametrize("ending", [".tif", ".h5", ".ome.zarr"])
+@pytest.mark.parametrize("direction", [NM.direction, (-1, 0, 0, 0, -1, 0, 0, 0, 1), _TURNED])
+def test_labels_without_a_position_lie_on_an_image_of_the_same_voxels(ending, direction, tmp_path):
+    """As drawn in Fiji on a tomogram that does not lie at 0."""
+    image, path = Volume(np.zeros(SHAPE), replace(NM, direction=direction), "image"), tmp_path / f"part{ending}"
+    _without_position(path, box().labels)
+    with pytest.warns(UserWarning, match="part: states no position; part was laid on image voxel by voxel"):
+        placed = place_labels(open_segmentation(path), image)
+    assert np.array_equal(placed.labels, box().labels)
+    assert placed.geometry.in_unit("nm").shift_of(image.geometry, SHAPE) < 1e-6
+    other = replace(image, geometry=replace(image.geometry, spacing=(35.0, 35.0, 60.0)))
+    with pytest.raises(InputError, match="same shape but different positions"):
+        place_labels(open_segmentation(path), other)
+    _without_position(path, box().labels[:14, :15, :16])
+    with pytest.raises(InputError, match="the labels state no position"):
+        place_labels(open_segmentation(path), image)
+    with pytest.warns(UserWarning, match=r"part: .*states no position; its first voxel was placed on the first"):
+        placed = place_labels(open_segmentation(path), image, resample=True)
+    assert np.array_equal(placed.labels, box().labels)
+
+
+def test_a_part_of_a_volume_without_a_position_has_its_own():
+    """Parts of one file lie where they were cut out."""
+    silent = replace(NM, origin=(0.0, 0.0, 0.0), has_position=False)
+    assert silent.matches(NM, SHAPE)
+    assert not silent.cropped((1, 0, 0)).matches(NM, SHAPE)
+    assert not replace(NM, origin=(0.0, 0.0, 0.0)).matches(NM, SHAPE)
 
 
 @pytest.mark.parametrize("turned", [False, True])

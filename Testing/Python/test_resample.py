@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from ACSegLib.resample import is_aligned, resample_segmentation, resample_volume, shift_beside
+from ACSegLib.resample import index_map, is_aligned, resample_segmentation, resample_volume, shift_beside
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 ROTATION = tuple(np.ravel([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]))
@@ -123,3 +123,11 @@ def test_labels_keep_table_and_layers():
     assert [layer.dtype for layer in result.layers] == [np.uint16, np.uint16]
     for old, new in zip(source.layers, result.layers, strict=True):
         np.testing.assert_array_equal(new, old.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+def test_equal_lengths_in_two_units_are_the_same_voxels():
+    nm = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
+    matrix, offset = index_map(nm.in_unit("um"), nm)
+    np.testing.assert_allclose(matrix, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(offset, 0, atol=1e-9)
+    assert is_aligned(nm.in_unit("um"), nm)

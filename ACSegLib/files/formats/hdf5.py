@@ -220,7 +220,8 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
 def _of_size(axis: Axis, size: float) -> Axis:
     """An axis with the step `size` in micrometres; it begins where it did, if the unit of that is known."""
     length = length_of(axis.unit)
-    start = axis.start * length.in_unit("um") if length and length.unit != "px" else 0.0
+    known = axis.start is not None and length is not None and length.unit != "px"
+    start = axis.start * length.in_unit("um") if known else None  # type: ignore[operator, union-attr]
     return Axis(axis.letter, size, "um", start)
 
 

@@ -106,7 +106,8 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
         raise InputError("its TransformMatrix has a direction of length 0; correct the header.")
     steps = np.ones(size) if spacing is None else spacing
     x, y, z = (
-        Axis("xyz"[n], float(steps[axis] * lengths[n]), fields.get("DistanceUnits")) for n, axis in enumerate(spatial)
+        Axis("xyz"[n], float(steps[axis] * lengths[n]), fields.get("DistanceUnits"), 0.0)
+        for n, axis in enumerate(spatial)
     )
     geometry, notes = geometry_of(x, y, z, silent="px" if "ACSeg" in fields else "mm")
     scale = geometry.spacing[0] / abs(x.step or 1.0)

@@ -55,7 +55,7 @@ def axes_of_level(scale: Json, level: Json, dimensions: int, path: Path) -> tupl
         for n, letter in zip(spatial, "zyx", strict=True):  # names of their own, in the order of the specification
             letters[n] = letter
     axes = [
-        Axis(letter, float(size[n]) if stated else None, row.get("unit"), float(shift[n]))
+        Axis(letter, float(size[n]) if stated else None, row.get("unit"), float(shift[n]) if shift.any() else None)
         for n, (letter, row) in enumerate(zip(letters, rows, strict=True))
     ]
     return axes, notes

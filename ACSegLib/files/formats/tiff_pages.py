@@ -82,7 +82,7 @@ def palette_of(page: Any) -> list[tuple[int, ...]]:
 
 def palette_notes(pages: Sequence[Any], array: np.ndarray, path: Path) -> list[str]:
     """The notes on the palettes of the planes of an array, one to a page; FileError where they are contradictory."""
-    if pages[0].photometric != _PALETTE:
+    if whole(pages[0]).photometric != _PALETTE:
         return []
     palettes = Palettes()
     for n, (page, plane) in enumerate(zip(pages, array, strict=False)):

@@ -182,6 +182,15 @@ def test_an_ome_tiff_without_one_of_its_files_is_refused(tmp_path):
         open_volume(tmp_path / "p0.ome.tif")
 
 
+def test_planes_of_an_ome_tiff_lie_where_its_metadata_put_them(tmp_path):
+    """The first plane need not be the first page; tifffile reads such a file in the same order."""
+    order = "".join(f'<TiffData IFD="{n}" FirstZ="{3 - n}" PlaneCount="1"/>' for n in range(4))
+    xml = OME.format(sizes="").replace("<TiffData/>", order).replace("\n", " ").encode("utf-8")
+    tifffile.imwrite(tmp_path / "a.ome.tif", ARRAY, description=xml, metadata=None, photometric="minisblack")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.ome.tif"), ARRAY[::-1])
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.ome.tif").array, ARRAY[::-1])
+
+
 def test_metadata_in_a_companion_file_are_told(tmp_path):
     text = (
         '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
