@@ -532,6 +532,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: no segment with voxels has {1} in its name, so there are no beads to scale by; give --bead-name, "
             "or leave out --bead-reference."
         ),
+        _("{0}: states no position; {1} was laid on {2} voxel by voxel."),
         _("{0}: the labels lie on {1} only; fill between the slices before you use them."),
         _(
             "{0}: the labels of the {1} lie on {2} only, and what the other has between these counts as wrong; fill "
