@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.distances import signed_distance
-from ACSegLib.threads import look_up
+from ACSegLib.fill.correcting.segment_distances import SegmentDistances
 
 #: Distance from an outline beyond which it does not matter how far away it is, in voxels.
 FAR = 16.0
@@ -34,14 +33,14 @@ class Deviation:
     ----------
     groups : list of list of int
         One entry per channel; see `ACSegLib.fill.prior.shape.ShapePrior`.
-    distances : ndarray of float32, (G, K, J, I)
-        Signed distances of the segmentation.
+    distances : SegmentDistances
+        Signed distances of the segmentation; that of no group where they do not count.
     evidence : ndarray of float32, (P, K, J, I)
         Log-odds of the network's probabilities, in voxels; P is 0 without them.
     """
 
     groups: list[list[int]]
-    distances: np.ndarray
+    distances: SegmentDistances
     evidence: np.ndarray
     margin: np.float32 = _NOWHERE
 
@@ -55,10 +54,7 @@ class Deviation:
         check: Callable[[], None] = lambda: None,
     ) -> Deviation:
         """Compute the channels in a box; arrays are (K, J, I), `groups` without background."""
-        inside = np.zeros((len(groups), 1 + max(int(before.max()), *(max(g) for g in groups))), bool)
-        for number, members in enumerate(groups):
-            inside[number, list(members)] = True
-        distances = np.stack([signed_distance(look_up(table, before), spacing, FAR, check) for table in inside])
+        distances = SegmentDistances.of(groups, before, spacing, FAR, check)
         evidence = np.zeros((0, *before.shape), np.float32)
         if probabilities is not None:
             p = np.clip(probabilities, 1e-4, 1 - 1e-4)
@@ -77,21 +73,21 @@ class Deviation:
         """
         shown = learned >= 0
         present = np.union1d(before[shown], learned[shown])
-        groups = zip(self.groups, self.distances, strict=False)  # those of the probabilities come last
-        absent = [n for n, (members, _) in enumerate(groups) if not np.isin(members, present).any()]
+        groups = self.groups[: len(self.distances)]  # those of the probabilities come last
+        absent = [n for n, members in enumerate(groups) if not np.isin(members, present).any()]
         if not absent or not shown.any():
             return self
-        distances = self.distances.copy()
-        for number in absent:
-            np.minimum(distances[number], distances[number][shown].max(), out=distances[number])
-        return Deviation(self.groups, distances, self.evidence)
+        limits = np.full(len(groups), np.inf)
+        limits[absent] = self.distances.at(np.flatnonzero(shown))[absent].max(axis=1)
+        return Deviation(self.groups, self.distances.limited(limits), self.evidence)
 
     def without_distances(self) -> Deviation:
         """The channels of the probabilities alone."""
-        nothing = np.zeros((0, *self.distances.shape[1:]), np.float32)
-        return Deviation([[0] for _ in self.evidence], nothing, self.evidence)
+        return Deviation([[0] for _ in self.evidence], self.distances.none(), self.evidence)
 
     def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
         """The channels of some planes, (planes, channels, J, I) float32; the same whatever slice is left out."""
-        channels = np.concatenate([self.distances[:, list(numbers)], self.evidence[:, list(numbers)]])
-        return np.ascontiguousarray(channels.swapaxes(0, 1))
+        distances = self.distances.planes(numbers)
+        if not len(self.evidence):
+            return distances
+        return np.concatenate([distances, self.evidence[:, list(numbers)].swapaxes(0, 1)], axis=1)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ACSegLib.fill.correcting.reliability import groups_of, outline_probabilities
+from ACSegLib.fill.correcting.segment_distances import SegmentDistances
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
@@ -24,8 +25,8 @@ class CorrectionEvidence(Evidence):
     ----------
     trust : ndarray of float32, (K, J, I), or None
         Part of the prior that the segmentation has; None until it is learned.
-    believed : ndarray of float32, (G, K, J, I), or None
-        Signed distances of the groups but background in the segmentation.
+    believed : SegmentDistances or None
+        Those of the groups but background in the segmentation.
     width : float
         Over which one of its outlines passes into the other, in voxels.
     weight : float
@@ -37,7 +38,7 @@ class CorrectionEvidence(Evidence):
     """
 
     trust: np.ndarray | None = None
-    believed: np.ndarray | None = None
+    believed: SegmentDistances | None = None
     width: float = STROKE_OUTLINE_WIDTH
     weight: float = 1.0
     names: np.ndarray | None = None
@@ -68,7 +69,7 @@ class CorrectionEvidence(Evidence):
         out = self._mixed(out, first)
         if self.lead:
             assert self.believed is not None
-            before = groups_of(self.believed[:, first : first + out.shape[1]])
+            before = groups_of(self.believed.planes(range(first, first + out.shape[1])).swapaxes(0, 1))
             factor = np.float32(np.exp(self.lead))
             for group, values in enumerate(out):
                 values[before == group] *= factor
@@ -83,7 +84,9 @@ class CorrectionEvidence(Evidence):
         if self.weight != 1:
             np.power(out, np.float32(self.weight), out=out)
             out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
-        segmented = outline_probabilities(self.believed[:, planes], self.width)
+        segmented = outline_probabilities(
+            self.believed.planes(range(first, first + out.shape[1])).swapaxes(0, 1), self.width
+        )
         segmented -= out
         segmented *= self.trust[planes]
         out += segmented

@@ -33,6 +33,7 @@ from ACSegLib.fill.correcting.reliability import (
     find_reliability,
     trust_at,
 )
+from ACSegLib.fill.correcting.segment_distances import SegmentDistances, places_of
 from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import group_classes
@@ -111,8 +112,8 @@ class CorrectionProblem:
     evidence : CorrectionEvidence
     learned : ndarray of int16, as the classes of `evidence`
         Classes to learn from; negative where nothing is known.
-    distances : ndarray of float32, (G, K, J, I)
-        Signed distances of the groups but background in the segmentation.
+    distances : SegmentDistances
+        Those of the groups but background in the segmentation.
     believed : ndarray of int16, as the classes of `evidence`, or None
         Classes of the segmentation to learn from as well.
     strokes : ndarray of int16, as the classes of `evidence`, or None
@@ -125,7 +126,7 @@ class CorrectionProblem:
     open: np.ndarray
     evidence: CorrectionEvidence
     learned: np.ndarray
-    distances: np.ndarray
+    distances: SegmentDistances
     believed: np.ndarray | None = None
     strokes: np.ndarray | None = None
 
@@ -209,8 +210,9 @@ class CorrectionProblem:
         if self.strokes is not None:
             return None
         progress(0.0, "learning from what was corrected")
-        spacing = self.evidence.features.spacing
-        return find_reliability(self._samples, self._believed_samples, self.distances, spacing, progress)
+        samples, spacing = self._samples, self.evidence.features.spacing
+        depth = self.distances.at(places_of(self.learned.shape, (samples.plane, *samples.place)))
+        return find_reliability(samples, self._believed_samples, depth, spacing, progress)
 
     def solve(self, reliability: Reliability | None, solver: Solver, progress: Progress) -> Solution:
         """Solve the walk around the corrections, with their `reliability`."""
@@ -326,27 +328,33 @@ def _group_probabilities(
     return np.stack(totals)
 
 
-def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: np.ndarray) -> np.ndarray | None:
+def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: SegmentDistances) -> np.ndarray | None:
     """The segmentation on some planes, where it lies deeper than all errors; UNKNOWN elsewhere, None if nowhere."""
-    depth = np.abs(distances).min(axis=0)
+    errors, in_segment = _depth(distances.at(np.flatnonzero(changed))), before[changed] > 0
     sure = np.full(before.shape, UNKNOWN, np.int16)
     planes = np.unique(np.linspace(0, len(before) - 1, BELIEVED_PLANES + 2).astype(int)[1:-1])
-    for mask in (before == 0, before > 0):
-        errors = depth[changed & mask]
-        deepest = float(np.quantile(errors, DEPTH_QUANTILE)) if len(errors) else 0.0
-        deep = mask[planes] & free[planes] & (depth[planes] > deepest + 0.5)
+    depth = _depth(distances.planes(planes.tolist()).swapaxes(0, 1))
+    for segment in (False, True):
+        wrong = errors[in_segment == segment]
+        deepest = float(np.quantile(wrong, DEPTH_QUANTILE)) if len(wrong) else 0.0
+        deep = ((before[planes] > 0) == segment) & free[planes] & (depth > deepest + 0.5)
         sure[planes] = np.where(deep, before[planes], sure[planes])
     return sure if (sure >= 0).any() else None
 
 
+def _depth(distances: np.ndarray) -> np.ndarray:
+    """Distance to the nearest outline, from signed distances (G, ...)."""
+    return np.asarray(np.abs(distances).min(axis=0))
+
+
 def _untaught(
-    before: np.ndarray, changed: np.ndarray, taught: Sequence[np.ndarray], distances: np.ndarray
+    before: np.ndarray, changed: np.ndarray, taught: Sequence[np.ndarray], distances: SegmentDistances
 ) -> list[int]:
     """Classes that lost only voxels at their rim, and of which no voxel shows what they look like.
 
     Their other voxels stay: a slice beside a thin segment does not tell that it is nowhere.
     """
-    lost, depth = before[changed], np.abs(distances[:, changed]).min(axis=0)
+    lost, depth = before[changed], _depth(distances.at(np.flatnonzero(changed)))
     deep = np.unique(lost[depth > RIM])
     seen = [np.unique(a[a >= 0]) for a in taught]
     return [c for c in np.unique(lost).tolist() if c not in deep and not any(c in classes for classes in seen)]

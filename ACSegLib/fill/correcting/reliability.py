@@ -172,7 +172,7 @@ def _first_as_good(gains: np.ndarray) -> int:
 def find_reliability(
     samples: Samples,
     believed: Samples | None,
-    distances: np.ndarray,
+    depth: np.ndarray,
     spacing: Sequence[float],
     progress: Progress | None = None,
 ) -> Reliability:
@@ -184,8 +184,8 @@ def find_reliability(
         Of the decided voxels.
     believed : Samples, optional
         Others to learn from, which are never hidden.
-    distances : ndarray of float32, (G, K, J, I)
-        Signed distances of the groups but background in the segmentation.
+    depth : ndarray of float32, (G, N)
+        Signed distances of the groups but background in the segmentation, at the samples.
     spacing : sequence of float
         Along (K, J, I), in voxels of the finest axis.
     progress : Progress, optional
@@ -200,9 +200,9 @@ def find_reliability(
 
         The segmentation has a lead where it has no other part in the prior, which is where that holds everywhere.
     """
-    if not _shows_both_sides(samples, distances) or _shows_too_little(samples, distances):
+    if not _shows_both_sides(samples, depth) or _shows_too_little(samples, depth):
         return Reliability(LENGTHS[0])
-    hidden = _hide(samples, believed, distances, spacing, progress)
+    hidden = _hide(samples, believed, depth, spacing, progress)
     likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
     length = LENGTHS[_first_as_good(likelihoods)]
     return Reliability(length, hidden.lead() if length == EVERYWHERE else 0.0)
@@ -211,7 +211,7 @@ def find_reliability(
 def _hide(
     samples: Samples,
     believed: Samples | None,
-    distances: np.ndarray,
+    depth: np.ndarray,
     spacing: Sequence[float],
     progress: Progress | None,
 ) -> _Hidden:
@@ -219,9 +219,8 @@ def _hide(
 
     points = np.stack([samples.plane, *samples.place]).astype(np.int64)
     places = (points * np.asarray(spacing, float)[:, None]).T
-    depth = distances[(slice(None), *points)]
     count = np.arange(len(samples.y))
-    learned, away = np.zeros((len(count), len(distances) + 1)), np.zeros(len(count), np.float32)
+    learned, away = np.zeros((len(count), len(depth) + 1)), np.zeros(len(count), np.float32)
     fold = _folds(samples, places)
     for number in range(FOLDS):
         out = fold == number
@@ -229,7 +228,7 @@ def _hide(
             continue
         rest = samples.part(~out)
         rest = rest if believed is None else rest.joined(believed)
-        classifier = train_classifier(rest, len(distances) + 1, steps=TRIAL_STEPS, progress=progress)
+        classifier = train_classifier(rest, len(depth) + 1, steps=TRIAL_STEPS, progress=progress)
         learned[out] = classifier.probabilities(samples.x[out])
         away[out] = cKDTree(places[~out]).query(places[out])[0]
     weight = samples.weight * _near_errors(samples, depth, places) * (away > 0)
@@ -239,17 +238,15 @@ def _hide(
     return _Hidden(learned, segmented, away, weight, cell, samples.y, groups_of(depth))
 
 
-def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
+def _shows_both_sides(samples: Samples, depth: np.ndarray) -> bool:
     """Whether the decided voxels hold each group that the segmentation has at the wrong place, but for its rim."""
-    depth = distances[(slice(None), samples.plane, *samples.place)]
     segmented = groups_of(depth)
     unseen = (segmented != samples.y) & ~np.isin(segmented, samples.y)
     return bool((np.abs(depth[:, unseen]).min(axis=0) <= RIM).all())
 
 
-def _shows_too_little(samples: Samples, distances: np.ndarray) -> bool:
+def _shows_too_little(samples: Samples, depth: np.ndarray) -> bool:
     """Whether few voxels were wrong, or a group that is right there holds fewer decided voxels than tell its look."""
-    depth = distances[(slice(None), samples.plane, *samples.place)]
     held = np.bincount(samples.y, samples.weight)
     wrong = groups_of(depth) != samples.y
     return bool(samples.weight[wrong].sum() < MIN_SHOWN or (held[samples.y[wrong]] < MIN_SHOWN).any())

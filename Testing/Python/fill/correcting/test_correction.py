@@ -531,17 +531,16 @@ def test_around_a_segment_that_no_slice_drawn_right_shows_the_background_stays()
 
 def test_channels_of_a_segment_that_is_not_shown_tell_no_more_than_there():
     """The first segment is on the plane to learn from; the second is not."""
-    before = np.zeros((3, 1, 4), int)
-    before[1, 0, 0], before[2, 0, 3] = 1, 2
+    before = np.zeros((6, 1, 4), np.int16)
+    before[1, 0, 0], before[5, 0, 3] = 1, 2
     learned = np.full(before.shape, -1)
     learned[1] = before[1]
-    distances = np.stack([np.full(before.shape, 2.0), np.linspace(-8, 3, before.size).reshape(before.shape)])
-    distances = distances.astype(np.float32)
-    evidence = np.ones((1, *before.shape), np.float32)
-    limited = Deviation([[1], [2], [0]], distances, evidence).within_what_is_shown(before, learned)
-    assert np.array_equal(limited.distances[0], distances[0])
-    assert np.array_equal(limited.distances[1], np.minimum(distances[1], distances[1, 1].max()))
-    assert np.array_equal(limited.evidence, evidence)
+    channels = Deviation.of([[1], [2]], before, (1, 1, 1), np.full((2, *before.shape), 0.9))
+    limited = channels.within_what_is_shown(before, learned)
+    own, other, *evidence = channels.planes(range(6)).swapaxes(0, 1)
+    assert other[5, 0, 3] == 0.5
+    expected = [own, np.minimum(other, 0.5 - 4), *evidence]  # the plane to learn from is four voxels away
+    assert np.array_equal(limited.planes(range(6)).swapaxes(0, 1), expected)
 
 
 SHEET = np.zeros(SHAPE, bool)
