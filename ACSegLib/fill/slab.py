@@ -159,10 +159,7 @@ def solve_prepared(
     if context.without_holes:
         size = np.inf if evidence.whole_slices else STROKE_HOLES
         rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, size)))
-    believed = evidence.with_names(seeds, slab.first)
-    result = SlabResult(
-        slab.first, seeds, rules, evidence.count, keep, slab.ending, evidence.features.spacing, believed
-    )
+    result = SlabResult(slab.first, seeds, rules, evidence.count, keep, slab.ending, evidence.features.spacing)
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)
     boxes = _own_boxes(slab.priors, seeds, context.tolerance, progress) if not keep else {}
@@ -217,15 +214,14 @@ def _class_priors(
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
     evidence.share_among_rivals(probabilities, first, without, progress)
-    named = evidence.with_names(seeds, first)
-    present = {c for c in np.flatnonzero(count_classes(named, evidence.count)).tolist() if c > 0}
+    present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     instances, nearest = {}, None
     if evidence.instances is not None:
         instances = shares_of_instances(
             evidence.instances, range(first, first + len(seeds)), present, without, progress
         )
     else:
-        nearest = classes_of_nearest_seeds(named, evidence.groups, evidence.features.spacing, progress.check)
+        nearest = classes_of_nearest_seeds(seeds, evidence.groups, evidence.features.spacing, progress.check)
     inherited = shares_of_absent_groups(classifier, evidence.groups, present)
     return ClassPriors(probabilities, evidence.groups, present, inherited, instances, nearest)
 
@@ -249,8 +245,6 @@ class SlabResult:
         At whose edges the segments end; see `ACSegLib.fill.prompts.levels`.
     spacing : sequence of float
         Of its voxels, along K, J, I.
-    named : ndarray of int16, (K, J, I), optional
-        Seeds, and classes that voxels had before: what keeps one of them is no new component.
     """
 
     def __init__(
@@ -262,10 +256,8 @@ class SlabResult:
         keep: bool,
         image: np.ndarray | None = None,
         spacing: Sequence[float] = (1.0, 1.0, 1.0),
-        named: np.ndarray | None = None,
     ) -> None:
         self.first = first
-        self._named = seeds if named is None else named
         self._seeds, self._rules = seeds, rules
         self._image, self._spacing = image, spacing
         shape = seeds.shape
@@ -316,8 +308,6 @@ class SlabResult:
             self._fold_background(rest, self._seeds)
             changed = np.zeros(self.best.shape, bool)
             known = self._seeds != UNKNOWN
-            if self._named is not self._seeds:
-                known |= (self.best > 0) & (self.best == self._named)
             apply_rules(self._rules, Labelling(self.best, likeliest, value, known, changed))
             self.second_value[changed] = self.best_value[changed]
         if self.probabilities is not None:

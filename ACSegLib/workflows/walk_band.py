@@ -39,7 +39,7 @@ class Band:
     image : ndarray of float32, (n,)
         Smoothed intensity.
     differences, neighbours : ndarray, (n, 6)
-        See `ACSegLib.fill.walk.sparse_system.SparseProblem`. Classes are places in `channels`.
+        See `ACSegLib.fill.walk.sparse_kernels.link`. Classes are places in `channels`.
     probabilities : ndarray of float32, (R, n)
         Of the channels that have seeds.
     means, spreads : ndarray of float, (R,)

@@ -217,7 +217,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
         prior[present.index(channel)][~near] = 1e-6
     prior /= prior.sum(axis=0)
     beta = 1 / (2 * (EDGE_SCALE * noise) ** 2) / contrast**2
-    problem = SparseProblem(band.differences, band.neighbours, beta, PRIOR_STRENGTH)
+    problem = SparseProblem.of(band.differences, band.neighbours, beta, PRIOR_STRENGTH)
     x = solve_sparse(problem, prior, TOLERANCE, progress)
     if 0 in present:
         x[present.index(0)] /= BACKGROUND_LEAD

@@ -85,6 +85,13 @@ class Deviation:
         """The channels of the probabilities alone."""
         return Deviation([[0] for _ in self.evidence], self.distances.none(), self.evidence)
 
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The channels at some voxels, (channels, N) float32; `places` are positions in the flattened box."""
+        distances = self.distances.at(places)
+        if not len(self.evidence):
+            return distances
+        return np.concatenate([distances, self.evidence.reshape(len(self.evidence), -1)[:, places]])
+
     def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
         """The channels of some planes, (planes, channels, J, I) float32; the same whatever slice is left out."""
         distances = self.distances.planes(numbers)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ACSegLib.fill.correcting.reliability import groups_of, outline_probabilities
 from ACSegLib.fill.correcting.segment_distances import SegmentDistances
-from ACSegLib.fill.prior.evidence import Evidence
+from ACSegLib.fill.prior.evidence import VOXELS_PER_CHECK, Evidence
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
 
@@ -44,50 +44,64 @@ class CorrectionEvidence(Evidence):
     names: np.ndarray | None = None
     lead: float = 0.0
 
-    @property
-    def usual_gap(self) -> int:
-        """0: what was segmented beyond the corrected slices is no neighbour."""
-        return 0
-
-    @cached_property
-    def usual_areas(self) -> dict[int, float]:
-        """Nothing: what was segmented beyond the corrected slices is no leak."""
-        return {}
-
     def with_names(self, seeds: np.ndarray, first: int) -> np.ndarray:
         """Seeds of a slab, and where there are none, the believed names."""
         if self.names is None:
             return seeds
         return np.where(seeds == UNKNOWN, self.names[first : first + len(seeds)], seeds)
 
-    @property
-    def outlines_decide(self) -> bool:
-        """False: the segmentation tells which of two segments is meant."""
-        return False
+    def probabilities_at(
+        self,
+        layers: tuple[np.ndarray, ...],
+        first: int,
+        slab: tuple[np.ndarray, np.ndarray],
+        places: np.ndarray,
+        starts: np.ndarray,
+        progress: Progress,
+    ) -> np.ndarray:
+        """Probability of each group at some voxels of a slab that begins at plane `first`, (G, N) float32.
 
-    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
-        out = self._mixed(out, first)
+        Parameters
+        ----------
+        layers : tuple of ndarray
+            Of the appearance classifier.
+        first : int
+        slab : tuple of ndarray
+            Its image and its smoothed image, as `ImageFeatures.slab` gives them.
+        places, starts : ndarray of int64
+            Positions of the voxels in the flattened slab, ascending, and where those of each row begin; see
+            `ACSegLib.fill.correcting.open_walk.OpenVoxels`.
+        progress : Progress
+        """
+        from ACSegLib.fill.prior import image_kernels as kernels
+
+        edges, fine = slab
+        within = places + first * edges[0].size
+        channels: Any = self.shape  # a `Deviation`, which stands where a fill has its `ShapePrior`
+        shape = channels.at(within), channels.margin
+        image = self.features.for_kernels(edges, fine, first)
+        out = np.empty((len(self.groups), len(places)), np.float32)
+        step = max(1, VOXELS_PER_CHECK // edges[0].size)
+        for start in range(0, len(edges), step):
+            progress.check()
+            stop = min(start + step, len(edges))
+            kernels.group_probabilities_at(start, stop, image, shape, layers, places, starts, out)
+        progress.check()
+        if self.believed is not None:
+            self._mix(out, self.believed.at(within), None if self.trust is None else self.trust.reshape(-1)[within])
+        return out
+
+    def _mix(self, out: np.ndarray, distances: np.ndarray, trust: np.ndarray | None) -> None:
+        """Give the segmentation, with distances (G, N), its part of the prior (G + 1, N) and its lead, in place."""
+        if trust is not None:
+            if self.weight != 1:
+                np.power(out, np.float32(self.weight), out=out)
+                out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
+            segmented = outline_probabilities(distances, self.width)
+            segmented -= out
+            segmented *= trust
+            out += segmented
         if self.lead:
-            assert self.believed is not None
-            before = groups_of(self.believed.planes(range(first, first + out.shape[1])).swapaxes(0, 1))
-            factor = np.float32(np.exp(self.lead))
-            for group, values in enumerate(out):
-                values[before == group] *= factor
+            before = groups_of(distances)
+            out[before, np.arange(len(before))] *= np.float32(np.exp(self.lead))
             out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
-        return out
-
-    def _mixed(self, out: np.ndarray, first: int) -> np.ndarray:
-        """The prior of a slab that begins at plane `first`, with the part that the segmentation has."""
-        if self.trust is None or self.believed is None:
-            return out
-        planes = slice(first, first + out.shape[1])
-        if self.weight != 1:
-            np.power(out, np.float32(self.weight), out=out)
-            out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
-        segmented = outline_probabilities(
-            self.believed.planes(range(first, first + out.shape[1])).swapaxes(0, 1), self.width
-        )
-        segmented -= out
-        segmented *= self.trust[planes]
-        out += segmented
-        return out

@@ -24,6 +24,7 @@ from ACSegLib.fill.correcting.believed_names import believed_names
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
+from ACSegLib.fill.correcting.open_walk import solve_open
 from ACSegLib.fill.correcting.opened import Opened
 from ACSegLib.fill.correcting.reliability import (
     EVERYWHERE,
@@ -40,7 +41,7 @@ from ACSegLib.fill.prior.evidence import group_classes
 from ACSegLib.fill.prior.features import intensity_range, prepare
 from ACSegLib.fill.prior.samples import Samples, collect_samples
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
-from ACSegLib.fill.slab import Context, Settings, solve_slab
+from ACSegLib.fill.slab import Context, Settings
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box, relative_box
@@ -192,7 +193,7 @@ class CorrectionProblem:
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
-        evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed, names=names)
+        evidence = replace(evidence, trust=trust, believed=believed, names=names)
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure, strokes)
 
     @cached_property
@@ -226,9 +227,9 @@ class CorrectionProblem:
         slabs = [s for s in evidence.slabs() if (evidence.classes[s[0] : s[1] + 1] == UNKNOWN).any()]
         for number, (first, last) in enumerate(slabs):
             progress(0.3 + 0.7 * number / len(slabs), "solving around the corrections")
-            slab = solve_slab(context, first, last, progress=progress).finish()
-            best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
-            iterations += slab.iterations
+            planes = slice(first, last + 1)
+            best[planes], unsure[planes], done = solve_open(context, first, last, progress)
+            iterations += done
         classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
         return Solution(classes, uncertainty, iterations)
 

@@ -14,6 +14,7 @@ The second factor depends on which classes the labelled slices of the slab show:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import EllipsisType
 
 import numpy as np
 from scipy import ndimage
@@ -29,9 +30,14 @@ from ACSegLib.threads import chunks_of, in_threads, look_up
 #: All of a slab, as a box.
 WHOLE: Box = (slice(None), slice(None), slice(None))
 
+#: A box of a slab, or places in a list of its voxels, or all.
+Part = Box | np.ndarray | EllipsisType
+
 
 class ClassPriors:
     """Priors of single classes in one slab.
+
+    All arrays may be of a list of its voxels as well: (G, N) and (N,).
 
     Parameters
     ----------
@@ -62,8 +68,8 @@ class ClassPriors:
         self._inherited, self._instances, self._nearest = inherited, instances, nearest
         self._group_of = {c: g for g, members in enumerate(groups) for c in members}
 
-    def of(self, c: int, box: Box = WHOLE) -> np.ndarray:
-        """Prior of a class in a box of the slab, float32."""
+    def of(self, c: int, box: Part = ...) -> np.ndarray:
+        """Prior of a class in a box of the slab, or at some of the listed voxels, float32."""
         group = self._group_of[c]
         prior = self._of_group(group, box)
         if len(self._groups[group]) == 1:
@@ -72,7 +78,7 @@ class ClassPriors:
             return prior * (self._nearest[box] == c)
         return prior * self._instances[c][box] if c in self._instances else np.zeros_like(prior)
 
-    def _of_group(self, group: int, box: Box) -> np.ndarray:
+    def _of_group(self, group: int, box: Part) -> np.ndarray:
         prior = self._probabilities[group][box]
         if group in self._inherited:
             prior = prior * np.float32(1 - self._inherited[group][1])
@@ -94,13 +100,25 @@ class ClassPriors:
         starts = np.where((seeds > 0) & grow_or_shrink(free, True), seeds, 0)
         if self._nearest is not None:
             for group in shared:
-                likely = free & (self._of_group(group, WHOLE) > least)
+                likely = free & (self._of_group(group, ...) > least)
                 np.copyto(starts, self._nearest, where=likely)
         found: list[Box | None] = [*ndimage.find_objects(starts), *([None] * max(self._group_of))]
         boxes = {c: found[c - 1] for group in shared for c in self._groups[group] if c}
         own = [c for c in boxes if c in self._instances]
         places = in_threads(lambda c: bounding_box((starts == c) | (free & (self.of(c) > least))), own, check)
         return boxes | dict(zip(own, places, strict=True))
+
+    def likely(self, least: float) -> np.ndarray:
+        """Class of a shared group whose prior is more than `least` at each voxel, int16; 0 where there is none.
+
+        All classes of such groups are shared out by the nearest seed.
+        """
+        shared = [group for group, members in enumerate(self._groups) if len(members) > 1]
+        found = np.zeros(self._probabilities.shape[1:], np.int16)
+        if self._nearest is not None:
+            for group in shared:
+                np.copyto(found, self._nearest, where=self._of_group(group, ...) > least)
+        return found
 
     def worth_solving(self, tolerance: float, progress: Progress) -> list[int]:
         """Classes that may come out anywhere in the slab, background (what is left) not among them."""

@@ -49,8 +49,6 @@ class Evidence:
         Of the single classes of groups that several classes share.
     whole_slices : bool
         Whether slices were labelled as a whole. In scribbles, a voxel without a label says nothing.
-    wanted : ndarray of bool, (K, J, I), or None
-        Voxels whose prior is needed, where that is not needed everywhere.
     neighbours : Neighbours or None
         Of the look of a segment, that nobody drew.
     rivals : list of list of int
@@ -69,7 +67,6 @@ class Evidence:
     shape: ShapePrior
     instances: ShapePrior | None
     whole_slices: bool = True
-    wanted: np.ndarray | None = None
     neighbours: Neighbours | None = None
     rivals: list[list[int]] = field(default_factory=list)
     walls: Walls | None = None
@@ -164,12 +161,7 @@ class Evidence:
             stop = min(start + step, end)
             distances = self.shape.planes(range(first + start, first + stop), without)
             image = self.features.for_kernels(edges, fine, first)
-            outlines = (distances, self.shape.margin)
-            if self.wanted is None:
-                kernels.group_probabilities(start, stop, image, outlines, layers, out)
-            else:
-                wanted = self.wanted[first : first + len(edges)]
-                kernels.group_probabilities_where(start, stop, image, outlines, layers, wanted, out)
+            kernels.group_probabilities(start, stop, image, (distances, self.shape.margin), layers, out)
         return self._with_places(out, first, without, progress)
 
     def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
@@ -177,10 +169,6 @@ class Evidence:
         if self.neighbours is not None:
             self.neighbours.share_out(out, self._known_in(first, out.shape[1], without, progress))
         return out
-
-    def with_names(self, seeds: np.ndarray, first: int) -> np.ndarray:
-        """Seeds (int16) of a slab that begins at plane `first`, and what else names voxels of segments of one look."""
-        return seeds
 
     @property
     def outlines_decide(self) -> bool:

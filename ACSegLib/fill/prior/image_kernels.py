@@ -14,6 +14,9 @@ import numpy as np
 from ACSegLib.compiled import fast_loop as _loop
 from ACSegLib.threads import spread
 
+#: Distance of two wanted voxels of a row up to which the features between them are computed as well.
+GAP = 16
+
 
 @_loop
 def _scale_clip(begin, end, image, low, high, out):
@@ -155,8 +158,11 @@ def _derivatives_at(lines, i0, i, i1, ik, ij, ii, out):
 
 
 @_loop
-def _derivatives(image, k, j, ik, ij, ii, out):
-    """Gradient magnitude and Hessian eigenvalues of the row (k, j) into out (4, I); ik, ij, ii are inverse spacings."""
+def _derivatives(image, k, j, low, high, ik, ij, ii, out):
+    """Gradient magnitude and Hessian eigenvalues of voxels low..high-1 of the row (k, j), into out (4, I).
+
+    ik, ij, ii are inverse spacings.
+    """
     nk, nj, ni = image.shape
     k0, k1 = max(k - 1, 0), min(k + 1, nk - 1)
     j0, j1 = max(j - 1, 0), min(j + 1, nj - 1)
@@ -164,10 +170,12 @@ def _derivatives(image, k, j, ik, ij, ii, out):
         image[k0, j0], image[k0, j], image[k0, j1], image[k, j0], image[k, j], image[k, j1],
         image[k1, j0], image[k1, j], image[k1, j1],
     )  # fmt: skip
-    _derivatives_at(lines, 0, 0, min(1, ni - 1), ik, ij, ii, out)
-    for i in range(1, ni - 1):
+    if low == 0:
+        _derivatives_at(lines, 0, 0, min(1, ni - 1), ik, ij, ii, out)
+    for i in range(max(low, 1), min(high, ni - 1)):
         _derivatives_at(lines, i - 1, i, i + 1, ik, ij, ii, out)
-    _derivatives_at(lines, max(ni - 2, 0), ni - 1, ni - 1, ik, ij, ii, out)
+    if high == ni:
+        _derivatives_at(lines, max(ni - 2, 0), ni - 1, ni - 1, ik, ij, ii, out)
 
 
 @_loop
@@ -177,7 +185,7 @@ def _texture(begin, end, image, inverse_spacing, out):
     row = np.empty((4, ni), np.float32)
     for k in range(begin, end):
         for j in range(nj):
-            _derivatives(image, k, j, ik, ij, ii, row)
+            _derivatives(image, k, j, 0, ni, ik, ij, ii, row)
             out[0, k, j] = image[k, j]
             out[1:, k, j] = row
 
@@ -194,8 +202,15 @@ def _soft(value):
 
 
 @_loop
-def _coarse_row(level, factors, k, j, ni, out, first):
-    """Interpolate every feature of a coarse level (F, K, J, I) linearly along the row (k, j) of the full grid."""
+def _coarse_place(i, offset, step, last):
+    """Where voxel i of a row lies in a row of a coarse level."""
+    z = (np.float32(i + offset) + np.float32(0.5)) * step - np.float32(0.5)
+    return min(max(z, np.float32(0.0)), last)
+
+
+@_loop
+def _coarse_row(level, factors, k, j, low, high, out, first):
+    """Interpolate every feature of a coarse level (F, K, J, I) linearly at voxels low..high-1 of the row (k, j)."""
     count, lk, lj, li = level.shape
     zk = (np.float32(k + factors[1, 0]) + np.float32(0.5)) / np.float32(factors[0, 0]) - np.float32(0.5)
     zj = (np.float32(j + factors[1, 1]) + np.float32(0.5)) / np.float32(factors[0, 1]) - np.float32(0.5)
@@ -208,19 +223,21 @@ def _coarse_row(level, factors, k, j, ni, out, first):
     w00, w01 = (one - tk) * (one - tj), (one - tk) * tj
     w10, w11 = tk * (one - tj), tk * tj
     line = np.empty(li + 1, np.float32)
-    step = one / np.float32(factors[0, 2])
+    step, offset, last = one / np.float32(factors[0, 2]), factors[1, 2], np.float32(li - 1)
+    begin = int(_coarse_place(low, offset, step, last))
+    end = min(int(_coarse_place(high - 1, offset, step, last)) + 2, li)
     for f in range(count):
-        for i in range(li):
+        for i in range(begin, end):
             line[i] = (
                 w00 * level[f, k0, j0, i]
                 + w01 * level[f, k0, j1, i]
                 + w10 * level[f, k1, j0, i]
                 + w11 * level[f, k1, j1, i]
             )
-        line[li] = line[li - 1]
-        for i in range(ni):
-            z = (np.float32(i + factors[1, 2]) + np.float32(0.5)) * step - np.float32(0.5)
-            z = min(max(z, np.float32(0.0)), np.float32(li - 1))
+        if end == li:
+            line[li] = line[li - 1]
+        for i in range(low, high):
+            z = _coarse_place(i, offset, step, last)
             i0 = int(z)
             t = z - np.float32(i0)
             out[first + f, i] = line[i0] * (one - t) + line[i0 + 1] * t
@@ -247,21 +264,26 @@ def shape_features(distances, margin):
 
 
 @_loop
-def _row_features(k, j, image, distances, margin, out):
-    """Fill the feature rows (F, I) of row j in plane k of the slab; `distances` (S, J, I) are those of the plane."""
+def _image_features(k, j, low, high, image, out):
+    """Fill the feature rows (F, I) of the image at voxels low..high-1 of row j in plane k of the slab."""
     edges, fine, top, inverse_spacing, levels, factors = image
-    ni = fine.shape[2]
     ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
-    for i in range(ni):
+    for i in range(low, high):
         out[0, i] = edges[k, j, i]
         out[1, i] = fine[k, j, i]
-    _derivatives(fine, k, j, ik, ij, ii, out[2:6])
+    _derivatives(fine, k, j, low, high, ik, ij, ii, out[2:6])
     row = 6
-    _coarse_row(levels[0], factors[0], top + k, j, ni, out, row)
+    _coarse_row(levels[0], factors[0], top + k, j, low, high, out, row)
     row += levels[0].shape[0]
-    _coarse_row(levels[1], factors[1], top + k, j, ni, out, row)
-    row += levels[1].shape[0]
-    _row_shapes(distances[:, j], margin, out[row:])
+    _coarse_row(levels[1], factors[1], top + k, j, low, high, out, row)
+
+
+@_loop
+def _row_features(k, j, image, distances, margin, out):
+    """Fill the feature rows (F, I) of row j in plane k of the slab; `distances` (S, J, I) are those of the plane."""
+    shapes = 2 * distances.shape[0]
+    _image_features(k, j, 0, out.shape[1], image, out)
+    _row_shapes(distances[:, j], margin, out[out.shape[0] - shapes :])
 
 
 @_loop
@@ -348,42 +370,44 @@ def group_probabilities(first, last, image, shape, layers, out):
 
 
 @_loop
-def _group_probabilities_where(begin, end, first, image, shape, layers, wanted, out):
+def _group_probabilities_at(begin, end, first, image, shape, layers, places, starts, out):
     distances, margin = shape
     w1, b1, w2, b2, w3, b3 = layers
-    nj, ni = out.shape[2], out.shape[3]
-    row_features = np.empty((w1.shape[1], ni), np.float32)
-    for row in range(begin, end):
-        k, j = first + row // nj, row % nj
-        count = 0
-        for i in range(ni):
-            count += wanted[k, j, i]
+    nj, ni = image[1].shape[1], image[1].shape[2]
+    inputs, shapes = w1.shape[1], 2 * distances.shape[0]
+    row_features = np.empty((inputs - shapes, ni), np.float32)
+    for row in range(first + begin, first + end):
+        k, j = row // nj, row % nj
+        low, high = starts[row], starts[row + 1]
+        count = high - low
         if count == 0:
             continue
-        _row_features(k, j, image, distances[k - first], margin, row_features)
-        x = np.empty((w1.shape[1], count), np.float32)
-        for f in range(x.shape[0]):
-            n = 0
-            for i in range(ni):
-                if wanted[k, j, i]:
-                    x[f, n] = row_features[f, i]
-                    n += 1
+        x = np.empty((inputs, count), np.float32)
+        n = low
+        while n < high:  # voxels with small gaps between them: what lies in these is computed in vain, but in vectors
+            stop = n + 1
+            while stop < high and places[stop] - places[stop - 1] <= GAP:
+                stop += 1
+            _image_features(k, j, places[n] - row * ni, places[stop - 1] - row * ni + 1, image, row_features)
+            n = stop
+        for f in range(inputs - shapes):
+            for n in range(count):
+                x[f, n] = row_features[f, places[low + n] - row * ni]
+        _row_shapes(distances[:, low:high], margin, x[inputs - shapes :])
         a = np.empty((w1.shape[0], count), np.float32)
         b = np.empty((w2.shape[0], count), np.float32)
         c = np.empty((w3.shape[0], count), np.float32)
-        result = np.empty((w3.shape[0], count), np.float32)
         _layer(w1, b1, x, a, True)
         _layer(w2, b2, a, b, True)
         _layer(w3, b3, b, c, False)
-        _softmax(c, result)
-        for g in range(result.shape[0]):
-            n = 0
-            for i in range(ni):
-                if wanted[k, j, i]:
-                    out[g, k, j, i] = result[g, n]
-                    n += 1
+        _softmax(c, out[:, low:high])
 
 
-def group_probabilities_where(first, last, image, shape, layers, wanted, out):
-    """As `group_probabilities`, at the voxels `wanted` (bool, (K, J, I)) alone; the others are left as they are."""
-    spread(_group_probabilities_where, (last - first) * out.shape[2], first, image, shape, layers, wanted, out)
+def group_probabilities_at(first, last, image, shape, layers, places, starts, out):
+    """As `group_probabilities`, at some voxels of a slab alone, into out (G, N); those of planes first..last-1.
+
+    `places` (int64, (N,), ascending) are their positions in the flattened slab, and `starts` (K * J + 1) tells where in
+    the list those of each row begin; `shape` are the signed distances (S, N) at the voxels, and the margin.
+    """
+    rows = image[1].shape[1]
+    spread(_group_probabilities_at, (last - first) * rows, first * rows, image, shape, layers, places, starts, out)

@@ -12,7 +12,8 @@ from ACSegLib.errors import MemoryLimitError
 from ACSegLib.fill import constants
 from ACSegLib.fill.walk.cpu_backend import CpuSystem
 from ACSegLib.fill.walk.random_walk import SlabProblem, System, conjugate_gradients, fix_seeds
-from ACSegLib.fill.walk.torch_backend import TorchSystem
+from ACSegLib.fill.walk.sparse_system import SparseProblem, SparseSystem
+from ACSegLib.fill.walk.torch_backend import SparseTorchSystem, TorchSystem
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 
@@ -59,6 +60,32 @@ class Solver(ABC):
         system.write(start)
         return start, done
 
+    @abstractmethod
+    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
+        """The scaled system of a list of voxels; `prior` is float32, (R, n)."""
+
+    def solve_sparse(
+        self,
+        problem: SparseProblem,
+        classes: list[int],
+        prior: np.ndarray,
+        tolerance: float = constants.TOLERANCE,
+        progress: Progress | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """As `solve`, of a list of free voxels; the arrays of the problem are overwritten.
+
+        Parameters
+        ----------
+        prior : ndarray of float32, (R, n)
+            Prior of each class, from which the walk starts.
+        """
+        progress = progress or Progress()
+        system = self._sparse_system(problem, prior, classes)
+        done = conjugate_gradients(system, tolerance * problem.gamma, progress)
+        found = np.empty_like(prior)
+        system.write(found)
+        return found, done
+
 
 class CpuSolver(Solver):
     """Compiled loops on all cores.
@@ -79,6 +106,9 @@ class CpuSolver(Solver):
 
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return CpuSystem(problem, prior, start, check)
+
+    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
+        return SparseSystem(problem, prior, classes)
 
 
 class TorchSolver(Solver):
@@ -109,25 +139,51 @@ class TorchSolver(Solver):
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
         """See `Solver.solve`; MemoryLimitError where a slab does not fit and nothing else may solve it."""
+
+        def on(solver: Solver) -> tuple[np.ndarray, int]:
+            return Solver.solve(solver, problem, classes, prior, start, tolerance, progress)
+
+        return self._with_fallback(on, size_text(problem.seeds.shape))
+
+    def solve_sparse(
+        self,
+        problem: SparseProblem,
+        classes: list[int],
+        prior: np.ndarray,
+        tolerance: float = constants.TOLERANCE,
+        progress: Progress | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """See `Solver.solve_sparse`; MemoryLimitError as for `solve`."""
+
+        def on(solver: Solver) -> tuple[np.ndarray, int]:
+            return Solver.solve_sparse(solver, problem, classes, prior, tolerance, progress)
+
+        return self._with_fallback(on, str(len(problem.weights)))
+
+    def _with_fallback(self, solve: Callable[[Solver], tuple[np.ndarray, int]], size: str) -> tuple[np.ndarray, int]:
+        """What `solve` gives on the device, or on the processor where the memory of the device does not suffice."""
         import torch
 
         try:
             with torch.no_grad():
-                return super().solve(problem, classes, prior, start, tolerance, progress)
+                return solve(self)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if self._fallback is None:
                 raise MemoryLimitError(
-                    f"a slab of {size_text(problem.seeds.shape)} voxels does not fit in the memory of device "
+                    f"a slab of {size} voxels does not fit in the memory of device "
                     f"{self._device}; use --device auto or cpu, or label more slices so that slabs get thinner."
                 ) from error
         free_cached_memory(self._device.type)
         self.name = f"torch:{self._device}, and {self._fallback.name} where memory ran out"
-        return self._fallback.solve(problem, classes, prior, start, tolerance, progress)
+        return solve(self._fallback)
 
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return TorchSystem(problem, prior, start, self._device)
+
+    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
+        return SparseTorchSystem(problem, prior, classes, self._device)
 
 
 def choose_solver(device: str = "auto") -> Solver:

@@ -14,6 +14,9 @@ from ACSegLib.compiled import fast_loop as _loop
 from ACSegLib.fill.walk.kernels import BLOCKS
 from ACSegLib.threads import spread
 
+#: Class of free voxels.
+FREE = -1
+
 
 @_loop
 def _link(begin, end, image, seeds, index, first, here, differences, neighbours):
@@ -21,7 +24,7 @@ def _link(begin, end, image, seeds, index, first, here, differences, neighbours)
     for row in range(begin, end):
         k, j = first + row // nj, row % nj
         for i in range(ni):
-            if seeds[k, j, i] >= 0:
+            if seeds[k, j, i] != FREE:
                 continue
             n = index[k, j, i]
             value = image[k, j, i]
@@ -35,7 +38,8 @@ def _link(begin, end, image, seeds, index, first, here, differences, neighbours)
                     b += step
                 else:
                     c += step
-                if a < 0 or b < 0 or c < 0 or a >= nk or b >= nj or c >= ni:
+                ends = a < 0 or b < 0 or c < 0 or a >= nk or b >= nj or c >= ni
+                if ends or seeds[a, b, c] < FREE:
                     neighbours[n, edge] = n
                     differences[n, edge] = np.float32(0.0)
                     continue
@@ -49,8 +53,8 @@ def link(image, seeds, index, planes, here, differences, neighbours):
     Parameters
     ----------
     image, seeds, index : ndarray, shape (k, j, i)
-        Planes of a volume, with the one before and the one after where there are such: intensity (float32), class or
-        -1, place in the list (int32).
+        Planes of a volume, with the one before and the one after where there are such: intensity (float32), class, -1
+        where it is sought and less where no walker goes, place in the list (int32).
     planes : (first, count)
         Those whose free voxels are written.
     here, differences, neighbours : ndarray, (n,), (n, 6), (n, 6)
@@ -76,7 +80,7 @@ def edge_weights(differences, neighbours, axis_weights, beta, floor):
 
 
 @_loop
-def _start_system(begin, end, weights, neighbours, gamma, prior, scale, residual):
+def _start_system(begin, end, weights, neighbours, gamma, classes, prior, scale, residual):
     for n in range(begin, end):
         total = gamma
         for edge in range(6):
@@ -89,14 +93,17 @@ def _start_system(begin, end, weights, neighbours, gamma, prior, scale, residual
                 other = neighbours[n, edge]
                 if other >= 0:
                     flow += weights[n, edge] * prior[r, other]
-                elif other == -1 - r:
+                elif other == -1 - classes[r]:
                     flow += weights[n, edge]
             residual[r, n] = s * flow
 
 
-def start_system(weights, neighbours, gamma, prior, scale, residual):
-    """Set up D^-1/2 (L + gamma) D^-1/2 and its residual for a walk that starts from its prior (R, n)."""
-    spread(_start_system, len(weights), weights, neighbours, gamma, prior, scale, residual)
+def start_system(weights, neighbours, gamma, classes, prior, scale, residual):
+    """Set up D^-1/2 (L + gamma) D^-1/2 and its residual for a walk that starts from its prior (R, n).
+
+    `classes` (R,) are the classes that the rows of the prior are of.
+    """
+    spread(_start_system, len(weights), weights, neighbours, gamma, classes, prior, scale, residual)
 
 
 @_loop
@@ -159,3 +166,102 @@ def _multiply(begin, end, weights, neighbours, p, active, out, sums):
 def multiply(weights, neighbours, p, active, out, sums):
     """out = (I - W) p for each active right-hand side (R, n), and p . out by blocks into sums (R, BLOCKS)."""
     spread(_multiply, BLOCKS, weights, neighbours, p, active, out, sums)
+
+
+@_loop
+def _place_in(begin, end, voxels, places, shape, box, numbers):
+    for n in range(begin, end):
+        line, i = places[voxels[n]] // shape[2], places[voxels[n]] % shape[2]
+        k, j = line // shape[1], line % shape[1]
+        numbers[k - box[0, 0], j - box[1, 0], i - box[2, 0]] = n
+
+
+@_loop
+def _part(begin, end, voxels, places, shape, box, numbers, weights, neighbours, own_weights, own_neighbours):
+    for n in range(begin, end):
+        voxel = voxels[n]
+        line, i = places[voxel] // shape[2], places[voxel] % shape[2]
+        k, j = line // shape[1] - box[0, 0], line % shape[1] - box[1, 0]
+        i -= box[2, 0]
+        for edge in range(6):
+            other = neighbours[voxel, edge]
+            own_weights[n, edge], own_neighbours[n, edge] = weights[voxel, edge], other
+            if other < 0:
+                continue
+            a, b, c = k, j, i
+            step = 1 if edge % 2 else -1
+            if edge < 2:
+                a += step
+            elif edge < 4:
+                b += step
+            else:
+                c += step
+            inside = 0 <= a < numbers.shape[0] and 0 <= b < numbers.shape[1] and 0 <= c < numbers.shape[2]
+            if other != voxel and inside:
+                own_neighbours[n, edge] = numbers[a, b, c]
+            else:
+                own_weights[n, edge], own_neighbours[n, edge] = np.float32(0.0), n
+
+
+def part(voxels, places, shape, box, weights, neighbours, own_weights, own_neighbours):
+    """Write the edges of the free voxels in a box, without those to free voxels beyond it.
+
+    Parameters
+    ----------
+    voxels : ndarray of int64, (m,)
+        Places, in the list of all free voxels, of those in the box.
+    places : ndarray of int64, (n,)
+        Positions of all free voxels in the flattened slab.
+    shape : tuple of int
+        Of the slab.
+    box : ndarray of int64, (3, 2)
+        First voxel, and the one after the last, along each axis.
+    weights, neighbours : ndarray, (n, 6)
+        Of all free voxels.
+    own_weights, own_neighbours : ndarray, (m, 6)
+        To be written.
+    """
+    numbers = np.empty(tuple(int(high - low) for low, high in box), np.int32)
+    spread(_place_in, len(voxels), voxels, places, shape, box, numbers)
+    spread(_part, len(voxels), voxels, places, shape, box, numbers, weights, neighbours, own_weights, own_neighbours)
+
+
+@_loop
+def _fold(begin, end, voxels, x, prior, share, c, leading, rest):
+    best, best_value, second = leading
+    for m in range(begin, end):
+        n = voxels[m]
+        value = x[m] + share * (prior[m] - x[m])
+        rest[n] -= value
+        if value > best_value[n]:
+            second[n] = best_value[n]
+            best_value[n] = value
+            best[n] = c
+        elif value > second[n]:
+            second[n] = value
+
+
+def fold(voxels, x, prior, share, c, leading, rest):
+    """As `kernels.merge_best`, of one class at some free voxels; all arrays are lists."""
+    spread(_fold, len(voxels), voxels, x, prior, np.float32(share), np.int16(c), leading, rest)
+
+
+@_loop
+def _widen(begin, end, places, shape, neighbours, class_of, boxes):
+    for n in range(begin, end):
+        line, i = places[n] // shape[2], places[n] % shape[2]
+        k, j = line // shape[1], line % shape[1]
+        for edge in range(-1, 6):
+            c = class_of[n] if edge < 0 else -1 - neighbours[n, edge]
+            if c <= 0:
+                continue
+            step = 0 if edge < 0 else (1 if edge % 2 else -1)
+            at = (k + step * (edge // 2 == 0), j + step * (edge // 2 == 1), i + step * (edge // 2 == 2))
+            for axis in range(3):
+                boxes[c, axis, 0] = min(boxes[c, axis, 0], at[axis])
+                boxes[c, axis, 1] = max(boxes[c, axis, 1], at[axis] + 1)
+
+
+def widen(begin, end, places, shape, neighbours, class_of, boxes):
+    """Let boxes (classes, 3, 2) hold the free voxels begin..end-1 of their class, and seeds beside such voxels."""
+    _widen(begin, end, places, shape, neighbours, class_of, boxes)

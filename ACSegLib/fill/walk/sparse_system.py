@@ -6,7 +6,8 @@ surface, a list of them with their neighbours takes a part of the time and of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,47 +26,75 @@ class SparseProblem:
 
     Attributes
     ----------
-    differences : ndarray of float32, (n, 6)
-        Of the image, to each neighbour; overwritten by the weights.
+    weights : ndarray of float32, (n, 6)
+        Of the edge to each neighbour. A solution overwrites them.
     neighbours : ndarray of int32, (n, 6)
-        See `ACSegLib.fill.walk.sparse_kernels`; overwritten.
-    beta, gamma : float
-        Weights are exp(-beta d^2); strength of the prior.
-    axis_weights : tuple of float
-        Factors of the weights along each axis.
+        See `ACSegLib.fill.walk.sparse_kernels`. A solution overwrites them.
+    gamma : float
+        Strength of the prior.
     """
 
-    differences: np.ndarray
+    weights: np.ndarray
     neighbours: np.ndarray
-    beta: float
     gamma: float
-    axis_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    @classmethod
+    def of(
+        cls,
+        differences: np.ndarray,
+        neighbours: np.ndarray,
+        beta: float,
+        gamma: float,
+        axis_weights: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> SparseProblem:
+        """Turn differences of the image, float32 (n, 6), into weights, in place.
+
+        They are exp(-beta d^2), times the factor of their axis.
+        """
+        from ACSegLib.fill.walk import sparse_kernels
+
+        along, floor = np.array(axis_weights, np.float32), np.float32(constants.MIN_EDGE_WEIGHT)
+        sparse_kernels.edge_weights(differences, neighbours, along, np.float32(beta), floor)
+        return cls(differences, neighbours, gamma)
+
+    def copy(self) -> SparseProblem:
+        """The same, for a further solution."""
+        return replace(self, weights=self.weights.copy(), neighbours=self.neighbours.copy())
 
 
 class SparseSystem(CpuSystem):
-    """The scaled system of the free voxels; the walk starts from its prior (R, n)."""
+    """The scaled system of the free voxels.
 
-    def __init__(self, problem: SparseProblem, prior: np.ndarray) -> None:
+    Parameters
+    ----------
+    problem : SparseProblem
+        Its arrays are overwritten.
+    prior : ndarray of float32, (R, n)
+        Prior of each class, from which the walk starts.
+    classes : sequence of int, optional
+        Class of each row, if that is not its number.
+    """
+
+    def __init__(self, problem: SparseProblem, prior: np.ndarray, classes: Sequence[int] | None = None) -> None:
         from ACSegLib.fill.walk import kernels as walk_kernels
         from ACSegLib.fill.walk import sparse_kernels
 
         self._kernels, self._sparse_kernels = walk_kernels, sparse_kernels
-        classes, count = prior.shape
+        size, count = prior.shape
+        numbers = np.asarray(range(size) if classes is None else classes, np.int64)
         rows = -(-count // _ROW)
         self._start, self._count = prior, count
-        self._edges, self._neighbours = problem.differences, problem.neighbours
+        self._edges, self._neighbours = problem.weights, problem.neighbours
         self._scale = np.zeros((rows, 1, _ROW), np.float32)
-        self._residual = np.zeros((classes, rows, 1, _ROW), np.float32)
+        self._residual = np.zeros((size, rows, 1, _ROW), np.float32)
         self._correction, self._product = np.zeros_like(self._residual), np.zeros_like(self._residual)
         gamma, scale = np.float32(problem.gamma), self._scale.reshape(-1)
-        floor = np.float32(constants.MIN_EDGE_WEIGHT)
-        along = np.array(problem.axis_weights, np.float32)
-        sparse_kernels.edge_weights(self._edges, self._neighbours, along, np.float32(problem.beta), floor)
-        sparse_kernels.start_system(self._edges, self._neighbours, gamma, prior, scale, self._listed(self._residual))
+        residual = self._listed(self._residual)
+        sparse_kernels.start_system(self._edges, self._neighbours, gamma, numbers, prior, scale, residual)
         sparse_kernels.scale_weights(self._edges, self._neighbours, scale)
         self._direction = self._residual.copy()
-        self._sums = np.empty((classes, walk_kernels.BLOCKS))
-        self._peaks = np.empty((classes, walk_kernels.BLOCKS), np.float32)
+        self._sums = np.empty((size, walk_kernels.BLOCKS))
+        self._peaks = np.empty((size, walk_kernels.BLOCKS), np.float32)
 
     def multiply(self, active: np.ndarray) -> np.ndarray:
         """See `System`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.fill import constants
 from ACSegLib.fill.walk.random_walk import SlabProblem, System
+from ACSegLib.fill.walk.sparse_system import SparseProblem
 
 
 class TorchSystem(System):
@@ -94,3 +96,35 @@ class TorchSystem(System):
     def write(self, out: np.ndarray) -> None:
         """See `System`."""
         out[...] = (self._x + self._scale * self._correction).clamp_(0, 1).cpu().numpy()
+
+
+class SparseTorchSystem(TorchSystem):
+    """The same for a list of free voxels (see `sparse_system`), as tensors (R, 1, 1, n)."""
+
+    def __init__(self, problem: SparseProblem, prior: np.ndarray, classes: Sequence[int], device: Any) -> None:
+        import torch
+
+        self._torch, self._device = torch, device
+        self._x = torch.from_numpy(prior).to(device)[:, None, None]
+        edges, others = (torch.from_numpy(a).to(device) for a in (problem.weights, problem.neighbours.astype(np.int64)))
+        free = others >= 0
+        total = problem.gamma + edges.sum(dim=1)
+        self._scale = total.rsqrt()
+        self._places, self._edges = torch.where(free, others, 0), torch.where(free, edges, 0)
+        ends = torch.stack([torch.where(others == -1 - c, edges, 0).sum(dim=1) for c in classes])[:, None, None]
+        flow = (problem.gamma - total) * self._x + self._neighbours(self._x) + ends
+        self._residual = self._scale * flow
+        self._edges = self._edges * self._scale[:, None] * self._scale[self._places]
+        self._correction = torch.zeros_like(self._x)
+        self._direction = self._residual.clone()
+        self._product = self._residual
+
+    def _neighbours(self, x: Any) -> Any:
+        out = self._torch.zeros_like(x)
+        for edge in range(self._edges.shape[1]):
+            out += self._edges[:, edge] * x[..., self._places[:, edge]]
+        return out
+
+    def write(self, out: np.ndarray) -> None:
+        """See `System`; `out` is (R, n)."""
+        super().write(out[:, None, None])

@@ -48,7 +48,7 @@ class VoxelWalk:
             return out
         differences, neighbours = self._edges_of(free)
         k, j, i = (float(h) for h in self.axis_weights)
-        problem = SparseProblem(differences, neighbours, self.beta, gamma, (k, j, i))
+        problem = SparseProblem.of(differences, neighbours, self.beta, gamma, (k, j, i))
         out[:, free] = solve_sparse(problem, np.ascontiguousarray(self.shares[:, free]), tolerance, progress)
         return out
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from correctioncases import GEOMETRY, dice
 
-from ACSegLib.fill import correct, slab
+from ACSegLib.fill import correct
+from ACSegLib.fill.correcting import open_walk
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.fill.walk.solvers import CpuSolver
+from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import WALK
 from ACSegLib.volume import Segmentation, Volume
 
@@ -40,13 +42,13 @@ def corrected():
 def solved(monkeypatch):
     """Voxels of each system that is solved, times its classes."""
     found = []
-    solve = CpuSolver.solve
+    solve = CpuSolver.solve_sparse
 
     def note(self, problem, classes, *arguments):
-        found.append(problem.seeds.size * len(classes))
+        found.append(len(problem.weights) * len(classes))
         return solve(self, problem, classes, *arguments)
 
-    monkeypatch.setattr(CpuSolver, "solve", note)
+    monkeypatch.setattr(CpuSolver, "solve_sparse", note)
     return found
 
 
@@ -54,10 +56,12 @@ def test_forty_cells_are_corrected_as_if_each_was_solved_in_the_whole_volume(sol
     labels = corrected()
     in_boxes = sum(solved)
     solved.clear()
-    monkeypatch.setattr(slab, "SMALL_PART", 0)
+    monkeypatch.setattr(open_walk, "MARGIN", max(TRUTH.shape))
     as_a_whole = corrected()
     assert np.mean(labels != as_a_whole) < 1e-5
     assert in_boxes < 0.5 * sum(solved)
+    monkeypatch.setattr(open_walk, "MARGIN", 1)  # boxes are too small at first
+    assert np.mean(corrected() != as_a_whole) < 1e-5
     shown = np.unique(TRUTH[PITCH // 2])[1:]
     assert len(shown) == 20
     assert min(dice(labels == c, c == TRUTH) for c in shown) > 0.95
@@ -91,8 +95,9 @@ def test_a_cell_without_a_seed_stays_if_it_was_one_before(named):
     seeds = np.full((3, 5, 5), UNKNOWN, np.int16)
     before = seeds.copy()
     before[1, 2, 2:4] = 1
-    x = np.zeros((1, 3, 5, 5), np.float32)
-    x[0, 1, 1:4, 1:4] = 0.7
-    result = slab.SlabResult(0, seeds, WALK.rules(1.0), 2, False, named=before if named else None)
-    result.add([1], x, x, 0.0)
-    assert np.array_equal(result.finish().best == 1, x[0] > 0.5) == named
+    x = np.zeros(seeds.shape, np.float32)
+    x[1, 1:4, 1:4] = 0.7
+    voxels, leading = open_walk.OpenVoxels.of(seeds == UNKNOWN), open_walk.Leading(seeds.size)
+    leading.add(1, x.ravel(), x.ravel(), 0.0)
+    best, _ = open_walk.labelled(WALK.rules(1.0), seeds, before if named else seeds, voxels, leading, Progress())
+    assert np.array_equal(best == 1, x > 0.5) == named

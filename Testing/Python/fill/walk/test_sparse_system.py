@@ -28,7 +28,7 @@ def sparse_problem(image, seeds):
     neighbours = np.empty((count, 6), np.int32)
     link(image, seeds, index, (0, SHAPE[0]), here, differences, neighbours)
     assert np.array_equal(here, image[free])
-    return SparseProblem(differences, neighbours, BETA, GAMMA)
+    return SparseProblem.of(differences, neighbours, BETA, GAMMA)
 
 
 @pytest.mark.parametrize(("free_part", "classes"), [(0.05, 3), (0.7, 2), (0.7, 4), (1.0, 5)])

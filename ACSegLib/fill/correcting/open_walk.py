@@ -1,0 +1,291 @@
+"""The walk of a correction, on a list of the voxels that may change.
+
+Most of the box around a correction keeps its classes. So what a fill does in a whole slab (`ACSegLib.fill.slab`) is
+done here at the open voxels alone: their prior, their walk, and the best of their classes. Only the rules that follow
+look at the slab.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ACSegLib.compute import threads
+from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, MIN_EDGE_WEIGHT
+from ACSegLib.fill.correcting.evidence import CorrectionEvidence
+from ACSegLib.fill.prior.appearance import AppearanceClassifier
+from ACSegLib.fill.prior.class_priors import ClassPriors, classes_of_nearest_seeds, shares_of_absent_groups
+from ACSegLib.fill.seeds import UNKNOWN, count_classes
+from ACSegLib.fill.slab import Context
+from ACSegLib.fill.walk.boxed import CUT_SHARE, MARGIN, MORE
+from ACSegLib.fill.walk.sparse_system import SparseProblem
+from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
+from ACSegLib.threads import in_order, in_threads
+
+
+@dataclass(frozen=True)
+class OpenVoxels:
+    """The voxels of a slab whose class is sought, in the order of the array.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (K, J, I) of the slab.
+    places : ndarray of int64, (N,)
+        Their positions in the flattened slab.
+    """
+
+    shape: tuple[int, int, int]
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> OpenVoxels:
+        """Those of a mask, bool, (K, J, I)."""
+        return cls(mask.shape, np.flatnonzero(mask))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where in the list the voxels of each row of the slab begin, int64 (K * J + 1)."""
+        planes, rows, columns = self.shape
+        return np.searchsorted(self.places, np.arange(planes * rows + 1) * columns)
+
+    def inside(self, box: np.ndarray) -> np.ndarray:
+        """Places in the list of the voxels in a box (3, 2), int64, ascending."""
+        (k0, k1), (j0, j1), (i0, i1) = box.tolist()
+        _, rows, columns = self.shape
+        lines = (np.arange(k0, k1)[:, None] * rows + np.arange(j0, j1)).ravel() * columns
+        first, last = np.searchsorted(self.places, lines + i0), np.searchsorted(self.places, lines + i1)
+        lengths = last - first
+        ends = np.cumsum(lengths)
+        return np.repeat(last - ends, lengths) + np.arange(ends[-1] if len(ends) else 0)
+
+    def at(self, array: np.ndarray) -> np.ndarray:
+        """Values of an array (K, J, I) at the voxels, (N,)."""
+        return array.reshape(-1)[self.places]
+
+    def put(self, array: np.ndarray, values: np.ndarray) -> None:
+        """Write values (N,) into a contiguous array (K, J, I)."""
+        array.reshape(-1)[self.places] = values
+
+    def problem(
+        self, edges: np.ndarray, seeds: np.ndarray, beta: float, gamma: float, along: np.ndarray
+    ) -> SparseProblem:
+        """The walk among the voxels of a slab with an image and seeds, both (K, J, I)."""
+        from ACSegLib.fill.walk.sparse_kernels import link
+
+        count = len(self.places)
+        index = np.empty(self.shape, np.int32)
+        self.put(index, np.arange(count, dtype=np.int32))
+        intensity, differences = np.empty(count, np.float32), np.empty((count, 6), np.float32)
+        neighbours = np.empty((count, 6), np.int32)
+        link(edges, seeds, index, (0, len(seeds)), intensity, differences, neighbours)
+        return SparseProblem.of(differences, neighbours, beta, gamma, along.tolist())
+
+
+class Leading:
+    """Best class of each open voxel, its probability and the second largest; probability that is left."""
+
+    def __init__(self, count: int) -> None:
+        self.best = np.zeros(count, np.int16)
+        self.best_value, self.second_value = np.zeros((2, count), np.float32)
+        self.rest = np.ones(count, np.float32)
+        self._all = np.arange(count)
+
+    def add(self, c: int, x: np.ndarray, prior: np.ndarray, share: float, voxels: np.ndarray | None = None) -> None:
+        """Fold in the probabilities of a class at some voxels, moved by `share` towards its prior."""
+        from ACSegLib.fill.walk import sparse_kernels
+
+        where = self._all if voxels is None else voxels
+        sparse_kernels.fold(where, x, prior, share, c, (self.best, self.best_value, self.second_value), self.rest)
+
+    def add_background(self) -> None:
+        """Fold in what the others leave."""
+        rest = np.maximum(self.rest, 0)
+        self.add(0, rest, rest, 0.0)
+
+
+def solve_open(context: Context, first: int, last: int, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Solve planes first..last of a correction, whose evidence is a `CorrectionEvidence`.
+
+    Returns
+    -------
+    best : ndarray of int16, (K, J, I)
+        Class of each voxel.
+    uncertainty : ndarray of uint8, (K, J, I)
+        0 (certain) to 255 (two classes are equally likely).
+    iterations : list of int
+        Of each walk.
+    """
+    evidence = context.evidence
+    assert isinstance(evidence, CorrectionEvidence)
+    seeds = evidence.classes[first : last + 1]
+    voxels = OpenVoxels.of(seeds == UNKNOWN)
+    progress.check()
+    slab = evidence.features.slab(first, last + 1)
+    named = evidence.with_names(seeds, first)
+    priors = _priors(evidence, context.classifier, first, slab, named, voxels, progress)
+    problem = voxels.problem(slab[0], seeds, context.beta, context.settings.gamma, evidence.axis_weights)
+    progress.check()
+    leading, iterations = _walked(context, voxels, problem, priors, progress)
+    rules = WALK.rules(context.settings.gamma)  # what was segmented beyond the corrections is no neighbour, and no leak
+    return *labelled(rules, seeds, named, voxels, leading, progress), iterations
+
+
+def labelled(
+    rules: Sequence[Rule],
+    seeds: np.ndarray,
+    named: np.ndarray,
+    voxels: OpenVoxels,
+    leading: Leading,
+    progress: Progress,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class (int16) and uncertainty (uint8) of each voxel of a slab, from what leads at the open ones.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        What turns probabilities into labels. Voxels that they change are marked as most uncertain.
+    seeds, named : ndarray of int16, (K, J, I)
+        Known classes, and these with the classes that voxels had before: what keeps one of them is no new component.
+    voxels : OpenVoxels
+    leading : Leading
+        All classes but background are in it.
+    progress : Progress
+    """
+    best, likeliest = np.maximum(seeds, 0), np.maximum(seeds, 0)
+    value = (seeds > 0).astype(np.float32)
+    voxels.put(likeliest, leading.best)
+    voxels.put(value, leading.best_value)
+    leading.add_background()
+    voxels.put(best, leading.best)
+    known, changed = seeds != UNKNOWN, np.zeros(best.shape, bool)
+    voxels.put(known, (leading.best > 0) & (leading.best == voxels.at(named)))
+    apply_rules(rules, Labelling(best, likeliest, value, known, changed), progress)
+    unsure = np.where(voxels.at(changed), 1, 1 - (leading.best_value - leading.second_value))
+    uncertainty = np.zeros(best.shape, np.uint8)
+    voxels.put(uncertainty, np.rint(255 * unsure).astype(np.uint8))
+    return best, uncertainty
+
+
+def _priors(
+    evidence: CorrectionEvidence,
+    classifier: AppearanceClassifier,
+    first: int,
+    slab: tuple[np.ndarray, np.ndarray],
+    named: np.ndarray,
+    voxels: OpenVoxels,
+    progress: Progress,
+) -> ClassPriors:
+    """Priors of the classes at the open voxels."""
+    probabilities = evidence.probabilities_at(classifier.layers, first, slab, voxels.places, voxels.starts, progress)
+    present = {c for c in np.flatnonzero(count_classes(named, evidence.count)).tolist() if c > 0}
+    nearest = classes_of_nearest_seeds(named, evidence.groups, evidence.features.spacing, progress.check)
+    inherited = shares_of_absent_groups(classifier, evidence.groups, present)
+    return ClassPriors(
+        probabilities, evidence.groups, present, inherited, {}, None if nearest is None else voxels.at(nearest)
+    )
+
+
+def _walked(
+    context: Context, voxels: OpenVoxels, problem: SparseProblem, priors: ClassPriors, progress: Progress
+) -> tuple[Leading, list[int]]:
+    """The walks of all classes that may come out, and their iterations."""
+    leading, iterations = Leading(len(voxels.places)), []
+    share = WALK.share(problem.gamma)
+    wanted = priors.worth_solving(context.tolerance, progress)
+    several = {c for group in context.evidence.groups if len(group) > 1 for c in group}
+    boxes = (
+        _boxes(voxels, problem, priors.likely(CUT_SHARE * context.tolerance), max(several), progress) if several else {}
+    )
+    together = [c for c in wanted if c not in several]
+    for start in range(0, len(together), MAX_CLASSES_TOGETHER):
+        batch = together[start : start + MAX_CLASSES_TOGETHER]
+        prior = np.stack([priors.of(c) for c in batch])
+        progress.check()
+        x, done = context.solver.solve_sparse(problem.copy(), batch, prior, context.tolerance, progress)
+        for c, found, own in zip(batch, x, prior, strict=True):
+            leading.add(c, found, own, share)
+        iterations.append(done)
+
+    def solve(c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        return _solve_boxed(context, voxels, problem, priors, c, boxes[c], progress)
+
+    apart = [c for c in wanted if c in boxes]
+    for c, (own, x, prior, done) in zip(apart, in_order(solve, apart, context.solver.at_once), strict=True):
+        leading.add(c, x, prior, share, own)
+        iterations.append(done)
+    return leading, iterations
+
+
+def _boxes(
+    voxels: OpenVoxels, problem: SparseProblem, class_of: np.ndarray, highest: int, progress: Progress
+) -> dict[int, np.ndarray]:
+    """Class -> box (3, 2) around the open voxels that are of it by `class_of`, and its seeds beside open voxels."""
+    from ACSegLib.fill.walk import sparse_kernels
+
+    def widened(part: slice) -> np.ndarray:
+        boxes = np.tile(np.array([np.iinfo(np.int64).max, 0]), (highest + 1, 3, 1))
+        sparse_kernels.widen(part.start, part.stop, voxels.places, voxels.shape, problem.neighbours, class_of, boxes)
+        return boxes
+
+    parts = in_threads(widened, _parts(len(voxels.places)), progress.check)
+    low, high = np.min([p[..., 0] for p in parts], axis=0), np.max([p[..., 1] for p in parts], axis=0)
+    return {c: np.stack([low[c], high[c]], axis=1) for c in np.flatnonzero(high[:, 0]).tolist()}
+
+
+def _solve_boxed(
+    context: Context,
+    voxels: OpenVoxels,
+    problem: SparseProblem,
+    priors: ClassPriors,
+    c: int,
+    start: np.ndarray,
+    progress: Progress,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Solve a class in a box that grows until nothing flows out of it; see `ACSegLib.fill.walk.boxed`.
+
+    Returns the voxels in the box, as places in the list, its probability and prior there, and the iterations.
+    """
+    tolerance, shape = context.tolerance, np.array(voxels.shape)
+    bound = CUT_SHARE * tolerance * problem.gamma / (context.evidence.axis_weights * (1 + MIN_EDGE_WEIGHT))
+    box, grow, total = start, np.full((3, 2), MARGIN), 0
+    while True:
+        box = np.stack([np.maximum(box[:, 0] - grow[:, 0], 0), np.minimum(box[:, 1] + grow[:, 1], shape)], axis=1)
+        own = voxels.inside(box)
+        prior = np.ascontiguousarray(priors.of(c, own), np.float32)[None]
+        part = _part(voxels, problem, own, box)
+        x, done = context.solver.solve_sparse(part, [c], prior, (1 - CUT_SHARE) * tolerance, progress)
+        total += done
+        grow = MORE * _leaks(x[0], voxels.places[own], box, shape, bound)
+        if not grow.any():
+            return own, x[0], prior[0], total
+
+
+def _part(voxels: OpenVoxels, problem: SparseProblem, own: np.ndarray, box: np.ndarray) -> SparseProblem:
+    """The walk among the open voxels `own` in a box: no walker goes to others, but to seeds beyond it."""
+    from ACSegLib.fill.walk import sparse_kernels
+
+    weights, neighbours = np.empty((len(own), 6), np.float32), np.empty((len(own), 6), np.int32)
+    sparse_kernels.part(own, voxels.places, voxels.shape, box, problem.weights, problem.neighbours, weights, neighbours)
+    return SparseProblem(weights, neighbours, problem.gamma)
+
+
+def _leaks(x: np.ndarray, places: np.ndarray, box: np.ndarray, shape: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Whether more than the bound flows out at each side of a box, where the slab does not end; int, (3, 2)."""
+    found = np.zeros((3, 2), int)
+    few = np.flatnonzero(x > bound.min())
+    for axis, at in enumerate(np.unravel_index(places[few], shape)):
+        for end, (side, ends) in enumerate(((box[axis, 0], 0), (box[axis, 1] - 1, shape[axis] - 1))):
+            found[axis, end] = side != ends and bool((x[few][at == side] > bound[axis]).any())
+    return found
+
+
+def _parts(count: int) -> list[slice]:
+    """Parts of a list, one for each core."""
+    ends = [count * n // threads() for n in range(threads() + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
