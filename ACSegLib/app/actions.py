@@ -16,7 +16,7 @@ from ACSegLib.app import requests
 from ACSegLib.app.correcting import plan_correction
 from ACSegLib.app.filling import Filling
 from ACSegLib.app.jobs import Jobs, Plan
-from ACSegLib.app.measuring import plan_measurement, plan_report, write_table_file
+from ACSegLib.app.measuring import plan_measurement, plan_report, write_contacts_file, write_table_file
 from ACSegLib.app.networks import plan_prediction, plan_training
 from ACSegLib.app.problems import NotOpenError
 from ACSegLib.app.replies import body_of, json_answer
@@ -94,11 +94,18 @@ class Actions:
 
     async def table_file(self, request: Request) -> Response:
         """The measurements as a file."""
+        return await self._table_file(request, write_table_file)
+
+    async def contacts_file(self, request: Request) -> Response:
+        """The pairs that touch as a file."""
+        return await self._table_file(request, write_contacts_file)
+
+    async def _table_file(self, request: Request, write: Callable[[Session, Path, str], Path]) -> Response:
         ending = f".{request.path_params['ending']}"
         if ending not in ENDINGS:
             raise HTTPException(404, f"tables are {', '.join(ENDINGS)}, not {ending}.")
         with self._session.scratch.folder() as folder:
-            return self._download(await run_in_threadpool(write_table_file, self._session, folder, ending))
+            return self._download(await run_in_threadpool(write, self._session, folder, ending))
 
     async def report(self, request: Request) -> Response:
         """The report of the measurements, a page of its own."""

@@ -227,6 +227,8 @@ class State:
         Version of the table of measurements; 0 for none.
     table_outdated : bool
         Whether labels or voxel size have changed since they were measured.
+    contacts : bool
+        Whether a table of the pairs that touch belongs to the table.
     can_train : bool
         Whether the packages for training are installed.
     formats : list of str
@@ -247,6 +249,7 @@ class State:
     redo: str
     table: int
     table_outdated: bool
+    contacts: bool
     autosave: AutosaveInfo
     notices: list[Notice]
     can_train: bool

@@ -43,8 +43,10 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
     }
 
     def finish(reply: Reply) -> Outcome:
-        rows: list[Row] = [{"volume_name": volume.name, **row} for row in reply.message["rows"]]
-        session.set_table(rows, table_of(rows, volume.geometry), measured)
+        rows, contacts = (
+            [{"volume_name": volume.name, **row} for row in reply.message[name]] for name in ("rows", "contacts")
+        )
+        session.set_table(rows, contacts, table_of(rows, volume.geometry), measured)
         return Outcome(f"{len(rows)} rows were measured.", list(reply.message["notes"]))
 
     return Plan("measure", message, arrays, finish)
@@ -65,12 +67,22 @@ def table_of(rows: Sequence[Row], geometry: Geometry) -> Table:
 
 def write_table_file(session: Session, folder: Path, ending: str) -> Path:
     """Write the table into a folder."""
+    if not session.rows:
+        raise NotOpenError("nothing was measured yet; measure first.")
+    return _write(session, session.rows, folder, ending)
+
+
+def write_contacts_file(session: Session, folder: Path, ending: str) -> Path:
+    """Write the pairs that touch into a folder, as a table beside that of `write_table_file`."""
+    if not session.contacts:
+        raise NotOpenError("no pairs that touch were measured; the columns of the table hold all contacts.")
+    return _write(session, session.contacts, folder, f"-contacts{ending}")
+
+
+def _write(session: Session, rows: Sequence[Row], folder: Path, ending: str) -> Path:
     from ACSegLib.files.tables import write_table
 
-    rows, name = session.rows, session.info.name if session.info else "table"
-    if not rows:
-        raise NotOpenError("nothing was measured yet; measure first.")
-    path = folder / f"{name}{ending}"
+    path = folder / f"{session.info.name if session.info else 'table'}{ending}"
     write_table(rows, path)
     return path
 

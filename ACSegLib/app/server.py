@@ -110,6 +110,7 @@ def _routes(endpoints: Endpoints, actions: Actions, session: Session) -> list[Ba
         "strip/{axis}": endpoints.strip,
         "table": actions.table,
         "table.{ending}": actions.table_file,
+        "contacts.{ending}": actions.contacts_file,
         "report.html": actions.report,
         "download": actions.download,
     }

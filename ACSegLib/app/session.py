@@ -80,6 +80,7 @@ class Session:
         self.reference: np.ndarray | None = None
         self.table: Table | None = None
         self.rows: list[Row] = []
+        self.contacts: list[Row] = []
         self.measured = (0, 0)  # what is `measurable` when it was measured
         self.spacing_set = False
         self.box: tuple[int, ...] = ()
@@ -179,7 +180,7 @@ class Session:
             self.work, self.history = work, History()
             self.box = saved.box if saved else ()
             self.reference = self.table = None
-            self.rows, self.spacing_set = [], size is not None
+            self.rows, self.contacts, self.spacing_set = [], [], size is not None
             self.notices.clear()
             self._edited.clear()
             self.overlay_version += 1
@@ -328,13 +329,13 @@ class Session:
         """The volume (another one if its voxel size was set) and the version of the labels that are measured now."""
         return self._volume_id, self.log.version
 
-    def set_table(self, rows: list[Row], table: Table, measured: tuple[int, int]) -> None:
-        """Take measurements of what was `measurable` when they began."""
+    def set_table(self, rows: list[Row], contacts: list[Row], table: Table, measured: tuple[int, int]) -> None:
+        """Take measurements, and the pairs that touch, of what was `measurable` when they began."""
         with self.lock:
             self._require(measured[0])
             self.measured = measured
             self._tables += 1
-            self.rows, self.table = rows, replace(table, version=self._tables)
+            self.rows, self.contacts, self.table = rows, contacts, replace(table, version=self._tables)
         self.changed()
 
     def _require(self, volume_id: int) -> None:

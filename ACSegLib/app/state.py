@@ -31,6 +31,7 @@ def describe(session: Session) -> State:
             redo=session.history.redo_kind,
             table=session.table.version if session.table else 0,
             table_outdated=session.table is not None and session.measured != session.measurable,
+            contacts=bool(session.contacts),
             autosave=replace(session.autosave, pending=session.log.pending or bool(session.autosave.error)),
             notices=list(session.notices.values()),
             can_train=importlib.util.find_spec("lightning") is not None,

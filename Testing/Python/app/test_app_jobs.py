@@ -164,6 +164,37 @@ def test_a_job_that_cannot_be_done_is_one_sentence(client, kind, options, status
     assert words.lower() in answer.json()["error"].lower()
 
 
+def test_pairs_that_touch_are_a_table_of_their_own(client):
+    """A wall of 2 x 5 x 6 blocks: of more than 50 segments, the table has no column for each."""
+    assert "pairs that touch" in client.get("/api/contacts.csv").text
+    counts = (2, 5, 6)
+    blocks = np.arange(1, 61).reshape(counts)
+    labels = np.zeros(client.truth.shape, np.uint8)
+    labels[2:10, 2:22, 2:26] = blocks.repeat(4, axis=0).repeat(4, axis=1).repeat(4, axis=2)
+    save_segmentation(
+        Segmentation.from_labels(labels, cell_case()[0].geometry), client.session.folder.root / "b.seg.nrrd"
+    )
+    client.post("/api/open", json={"path": "cell.nrrd", "labels": "b.seg.nrrd", "fresh": True})
+    assert client.get("/api/state").json()["contacts"] is False
+    assert run_job(client, "measure", cells=False)["state"] == "done"
+    assert client.get("/api/state").json()["contacts"] is True
+    answer = client.get("/api/contacts.csv")
+    assert 'filename="cell-contacts.csv"' in answer.headers["content-disposition"]
+    areas = {
+        frozenset((row["segment"], row["other"])): float(row["contact_area"])
+        for row in csv.DictReader(io.StringIO(answer.text))
+    }
+    touching = [
+        frozenset(f"Segment_{value}" for value in pair)
+        for axis in range(3)
+        for pair in zip(
+            blocks.take(range(counts[axis] - 1), axis).flat, blocks.take(range(1, counts[axis]), axis).flat, strict=True
+        )
+    ]
+    by_faces = {pair for pair, area in areas.items() if area > 0.5 * max(areas.values())}  # others touch along edges
+    assert by_faces == set(touching)
+
+
 def test_an_error_of_the_work_is_shown_as_a_sentence(client):
     client.put("/api/labels/z/12", content=bytes(1600))
     job = run_job(client, "fill")

@@ -95,6 +95,7 @@ export interface State {
   redo: string
   table: number
   table_outdated: boolean
+  contacts: boolean
   autosave: AutosaveInfo
   notices: Notice[]
   can_train: boolean

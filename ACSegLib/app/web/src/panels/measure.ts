@@ -33,11 +33,13 @@ export function measurePanel(context: Context, openTable: () => void): Part {
   boxes.forEach(({ box }, k) => (box.checked = k < 3))
   const run = button({ text: 'Measure', title: 'Measure volume, surface and absorption of every cell', kind: 'primary', press: () => context.start('measure', options) })
   const table = button({ text: 'Table', title: 'Show the table', press: openTable })
+  const contacts = link('Contacts', './api/contacts.csv', 'The pairs of cells that touch, with their area of contact, as comma-separated values')
   const files = h(
     'div',
     { class: 'links' },
     link('CSV', './api/table.csv', 'The table as comma-separated values'),
     link('XLSX', './api/table.xlsx', 'The table for a spreadsheet'),
+    contacts,
     link('Report', './api/report.html', 'A page with table and pictures')
   )
   const outdated = h('p', { class: 'hint outdated' }, OUTDATED)
@@ -59,6 +61,7 @@ export function measurePanel(context: Context, openTable: () => void): Part {
       run.disabled = !model.writer || model.running !== null
       table.disabled = !measured
       show(files, measured)
+      show(contacts, model.server?.contacts === true)
       show(outdated, model.server?.table_outdated === true)
     }
   }
