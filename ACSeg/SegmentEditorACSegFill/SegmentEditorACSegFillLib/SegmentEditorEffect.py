@@ -148,6 +148,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def deactivate(self):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
+        self.correcting.readCells()
         self._counter.setActive(False)
         self._shortcuts.uninstall()
         self._observeSegmentation()

@@ -113,21 +113,31 @@ class Correcting(ParameterWidgets):
     def applied(self, key: tuple, segmentation: Segmentation, outcome: Outcome) -> None:
         """Remember what a preview became: the next corrections count from there, and name slices anew."""
         self._effect.setParameter("CorrectSlices", "")
-        if isinstance(outcome, SplitOutcome):  # the other segments are still to be read, in a turn of its own
+        if isinstance(outcome, SplitOutcome):  # the other segments are still to be read: see `readCells`
             self._unread = key
             return
         state = Remembered(segmentation, self._existing(), getattr(outcome, "decided", None))
         self.memory.remember(key, state, after=self.active)
 
-    def _readCells(self) -> None:
-        """Remember all segments after a split, and what was before it: undo may bring that back."""
+    def readCells(self) -> None:
+        """Remember all segments after a split, and what was before it: undo may bring that back.
+
+        It takes a while, and is done in a turn of its own, but before anything can be drawn.
+        """
         key, self._unread = self._unread, ()
-        if key and key == inputKey(self._effect.parameterSetNode()):
-            labels = drawnSegments(self._effect.parameterSetNode())
-            self.memory.remember(key, Remembered(labels, self._existing()), after=True)
+        editorNode = self._effect.parameterSetNode()
+        if not key or editorNode is None or key != inputKey(editorNode):
+            return
+        try:
+            labels = drawnSegments(editorNode)
+        except InputError:  # all cells were hidden meanwhile: corrections count from when one is shown
+            self.memory.forget()
+            return
+        self.memory.remember(key, Remembered(labels, self._existing()), after=True)
 
     def before(self, inputs: FillInputs) -> Remembered:
         """What was there before the corrections; an InputError if there are none."""
+        self.readCells()
         known = self.memory.before(inputs.key, inputs.drawn)
         if known is None or not known[1]:
             raise InputError(
@@ -141,7 +151,7 @@ class Correcting(ParameterWidgets):
     def counted(self, found: SliceCounts, problem: str) -> str:
         """Take note of what a count found, and give the sentence that the guide shows above its list."""
         self.dense = found.dense
-        self._readCells()
+        self.readCells()
         if not found.dense:
             if found.counts:
                 self.memory.forget()

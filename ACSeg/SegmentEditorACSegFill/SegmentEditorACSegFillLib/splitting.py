@@ -134,7 +134,7 @@ class Splitting(ParameterWidgets):
             marks = read.mask(dabs)
             mask = mask | marks
             seeds = Segmentation.from_masks([marks], [read.segment(dabs)], read.geometry, read.segment(dabs).name)
-        labels = Segmentation.from_masks([mask], [read.segment(selected.id)], read.geometry, read.name)
+        labels = Segmentation.from_masks([mask], [read.segment(selected.id)], read.geometry, selected.name)
         inputs = inputsOf(self._effect, labels)
         options = {"seams": self._effect.parameter("SplitSeams")}
         if seeds is None and (count := self._effect.integerParameter("SplitCount")):

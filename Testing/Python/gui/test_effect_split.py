@@ -157,6 +157,45 @@ def test_after_a_split_a_cell_can_be_corrected_and_undo_is_followed(desk):
     assert "Nothing was changed yet" in desk.effect.message, "not the split is the correction"
 
 
+def test_a_split_is_known_before_anything_is_counted(desk):
+    """A person presses Correct, or goes on with Paint, within the second in which nothing is counted yet."""
+    split(desk)
+    desk.panel.applyButton.click()
+    desk.fill()
+    assert "Nothing was changed yet" in desk.effect.message
+
+
+def test_a_dab_right_after_a_split_is_a_correction(desk):
+    split(desk)
+    desk.panel.applyButton.click()
+    desk.effect.deactivate()
+    draw(desk.host, "cytoplasm", ball(centre=(15, 3, 4), radius=2))
+    desk.effect.activate()
+    desk.count()
+    desk.fill()
+    assert "Took your changes as strokes" in desk.effect.message
+    assert "is new" not in desk.effect.message
+
+
+def test_cells_that_are_hidden_right_after_a_split_are_no_corrections(desk):
+    split(desk)
+    desk.panel.applyButton.click()
+    display = desk.segmentation.GetDisplayNode()
+    for visible in (False, True):
+        for identifier in desk.segmentation.GetSegmentation().GetSegmentIDs():
+            display.SetSegmentVisibility(identifier, visible)
+        (desk.effect.activate if visible else desk.effect.deactivate)()
+    desk.count()
+    desk.fill()
+    assert "Nothing was changed yet" in desk.effect.message
+
+
+def test_an_empty_segment_is_named(desk):
+    desk.node.SetSelectedSegmentID("bead")
+    split(desk)
+    assert "'bead' has no labelled voxel" in desk.effect.message
+
+
 def test_a_nucleus_inside_of_a_cell_stays_where_the_cells_are_split(desk):
     """It lies in a layer of its own, and a split takes nothing that the segment did not have."""
     nucleus = ball(centre=CENTRES[0], radius=3)
