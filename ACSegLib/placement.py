@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.geometry import MAX_SHIFT, ROUNDING, size_text
+from ACSegLib.label_positions import lacks_position, place_by_planes, place_of, reading_of
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 from ACSegLib.wording import counted, listed
 
@@ -71,13 +71,13 @@ def place_labels(
     if not any(map(np.any, segmentation.layers)):  # Slicer saves a single voxel where nothing is drawn
         layers = tuple(np.zeros(onto.shape, layer.dtype) for layer in segmentation.layers)
         return replace(segmentation, layers=layers, geometry=onto.geometry)
-    if _lacks_position(segmentation, onto) and segmentation.shape != onto.shape and not resample:
+    if lacks_position(segmentation, onto) and segmentation.shape != onto.shape and not resample:
         raise InputError(
             f"labels {segmentation.name!r} have {size_text(segmentation.shape)} voxels, {onto.name!r} has "
             f"{size_text(onto.shape)}, and the labels state no position; save them with the voxel size and the origin "
             "of the image, or use --resample if both begin at the same voxel."
         )
-    geometry = _place_of(segmentation, onto)
+    geometry = place_of(segmentation, onto)
     aligned = is_aligned(geometry, onto.geometry, onto.shape)
     if not resample and not aligned:
         require_same_grid(onto, segmentation)
@@ -105,6 +105,8 @@ def _exactly_on(segmentation: Segmentation, onto: Volume | Segmentation) -> Segm
     from ACSegLib.files.registry import tell
 
     mine, theirs = segmentation.geometry, onto.geometry
+    if place_by_planes(segmentation, onto) is not None:
+        tell([f"{segmentation.name}: was laid on {onto.name} voxel by voxel, though its planes state other positions."])
     if Geometry() in (mine, theirs) or (shift := mine.shift_of(theirs, onto.shape)) <= ROUNDING:
         return segmentation
     note = _note_on_shift(segmentation, onto, shift)
@@ -117,24 +119,6 @@ def _exactly_on(segmentation: Segmentation, onto: Volume | Segmentation) -> Segm
         place = theirs.in_unit(mine.unit)
     notes = [*segmentation.meta.get("notes", []), note]
     return replace(segmentation, geometry=place, meta={**segmentation.meta, "notes": notes})
-
-
-def _lacks_position(segmentation: Segmentation, onto: Volume | Segmentation) -> bool:
-    """Whether nothing tells where labels of another shape than an image lie in it."""
-    mine = segmentation.geometry
-    return mine == Geometry() or not (mine.has_position or any(mine.origin) or not any(onto.geometry.origin))
-
-
-def _place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:
-    """Where labels lie: as `_reading` finds it; without a position, at the first voxel of the other, along its axes."""
-    mine, theirs = segmentation.geometry, onto.geometry
-    if mine == Geometry():
-        return theirs
-    if not _lacks_position(segmentation, onto):
-        return _reading(segmentation, onto)
-    if "px" not in (mine.unit, theirs.unit):
-        theirs = theirs.in_unit(mine.unit)
-    return replace(mine, origin=theirs.origin, direction=theirs.direction, has_position=True)
 
 
 def _note_on_shift(segmentation: Segmentation, onto: Volume | Segmentation, shift: float) -> str:
@@ -191,7 +175,7 @@ def unseen(segmentation: Segmentation, onto: Volume | Segmentation) -> np.ndarra
     offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
     if offset and not extent:
         return None
-    geometry = _place_of(segmentation, onto)
+    geometry = place_of(segmentation, onto)
     shape = segmentation.shape
     if offset and extent:
         geometry = geometry.cropped([first - n for first, n in zip(extent[::2], offset, strict=True)])
@@ -206,7 +190,7 @@ def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:
     """Whether `place_labels` copies labels exactly; else it resamples them, which makes steps."""
     from ACSegLib.resample import is_aligned
 
-    return same_grid(labels, onto) or is_aligned(_place_of(labels, onto), onto.geometry, onto.shape)
+    return same_grid(labels, onto) or is_aligned(place_of(labels, onto), onto.geometry, onto.shape)
 
 
 def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -> tuple[Segmentation, Volume]:
@@ -220,7 +204,7 @@ def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -
 
     if not resample or lies_on_voxels(labels, image):
         return place_labels(labels, image, resample=resample), image
-    geometry = _place_of(labels, image)
+    geometry = place_of(labels, image)
     placed = with_margin(replace(labels, geometry=geometry))
     covered = _covered_by(image, placed.geometry, placed.shape)
     before, lost = sum(map(np.count_nonzero, labels.layers)), _labelled_outside(placed, covered)
@@ -262,7 +246,7 @@ def with_room_for(reference: Segmentation, other: Segmentation) -> Segmentation:
 
     if "reference_offset" not in reference.meta or other.geometry == Geometry() or same_grid(other, reference):
         return reference
-    geometry = _reading(other, reference)
+    geometry = reading_of(other, reference)
     if not is_aligned(geometry, reference.geometry, reference.shape):
         return reference
     matrix, offset = index_map(reference.geometry, geometry)
@@ -303,35 +287,6 @@ def _cropped_ends(segmentation: Segmentation) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:
-    """How to read the place of labels: as lengths, or as plain numbers in the other's unit where only these fit."""
-    from ACSegLib.resample import is_aligned
-
-    lengths = segmentation.geometry
-    if lengths.unit == onto.geometry.unit:
-        return lengths
-    numbers = replace(lengths, unit=onto.geometry.unit)
-    if "px" in (lengths.unit, onto.geometry.unit):
-        return lengths  # of an unknown unit, plain numbers are all there is
-    inside = [_share_inside(place, segmentation.shape, onto) for place in (lengths, numbers)]
-    if is_aligned(lengths, onto.geometry, onto.shape) and inside[0] > 0:
-        return lengths
-    fits = is_aligned(numbers, onto.geometry, onto.shape) and inside[1] > 0
-    return numbers if fits or (inside[0] == 0 < inside[1]) else lengths
-
-
-def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume | Segmentation) -> float:
-    """Share of the other grid's box that a grid's box covers, by the boxes around both along the other's axes."""
-    from ACSegLib.resample import index_map
-
-    matrix, offset = index_map(onto.geometry, geometry)
-    ends = [(0, n - 1) for n in shape]
-    corners = np.array([[k, j, i] for k in ends[0] for j in ends[1] for i in ends[2]], float) @ matrix.T + offset
-    low = np.maximum(corners.min(axis=0), -0.5)
-    high = np.minimum(corners.max(axis=0), np.array(onto.shape) - 0.5)
-    return float(np.prod(np.clip(high - low + 1e-6, 0, None)) / math.prod(onto.shape))
-
-
 def _assumptions(
     segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation, lost: int, completed: bool = False
 ) -> Iterator[str]:
@@ -340,8 +295,11 @@ def _assumptions(
 
     matrix, offset = index_map(geometry, onto.geometry)
     unturned = np.allclose(matrix, np.eye(3), atol=1e-3)  # not so where axes are flipped or exchanged
+    by_planes = place_by_planes(segmentation, onto) is not None
     at_corner = unturned and not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
-    if _lacks_position(segmentation, onto) or (segmentation.shape != onto.shape and at_corner):
+    if by_planes:
+        yield f"{segmentation.name}: was placed on {onto.name} by the positions of the planes that both files state."
+    elif lacks_position(segmentation, onto) or (segmentation.shape != onto.shape and at_corner):
         yield (
             f"{segmentation.name}: has another shape than {onto.name} and states no position; its first voxel was "
             "placed on the first one of the image."

@@ -26,6 +26,9 @@ from ACSegLib.volume import Geometry, Segment
 CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 #: Entries of `meta` of a folder of slices: the names of its slices, and the sentence on those that are missing.
 NAMES, GAP = "names", "gap"
+#: Entry of `meta` of an OME-TIFF: where its first plane lies along x, y and z, in micrometres. Other programs do not
+#: place the image by it, so that it only tells where one part of a volume lies in another one.
+POSITION = "position"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 _GZIP = b"\x1f\x8b"
 #: Bytes behind the voxels that are told, at least; programs may fill files up by a few.

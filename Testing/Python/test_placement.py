@@ -215,6 +215,54 @@ def test_labels_without_a_position_lie_on_an_image_of_the_same_voxels(ending, di
     assert np.array_equal(placed.labels, box().labels)
 
 
+def _ome(path, array, start, step=0.3, unit="µm", stated=0.3):
+    """An OME-TIFF of tifffile whose planes state their positions."""
+    count = len(array)
+    planes = {f"Position{axis}": [start[n]] * count for n, axis in enumerate("XY")}
+    planes["PositionZ"] = [start[2] + step * k for k in range(count)]
+    planes |= {f"Position{axis}Unit": [unit] * count for axis in "XYZ"}
+    sizes = {"PhysicalSizeX": 0.1, "PhysicalSizeY": 0.2} | ({"PhysicalSizeZ": stated} if stated else {})
+    units = {f"{name}Unit": "µm" for name in sizes}
+    tifffile.imwrite(path, array, ome=True, metadata={"axes": "ZYX", "Plane": planes, **sizes, **units})
+
+
+def test_a_part_of_an_ome_tiff_lies_where_its_planes_put_it(tmp_path):
+    labels = box().labels
+    _ome(tmp_path / "image.ome.tif", np.zeros(SHAPE, np.float32), (500.0, -70.0, 12.0))
+    _ome(tmp_path / "part.ome.tif", labels[3:, 2:, 5:], (500.5, -69.6, 12.9))
+    image, part = open_volume(tmp_path / "image.ome.tif"), open_segmentation(tmp_path / "part.ome.tif")
+    with pytest.warns(UserWarning, match="part: was placed on image by the positions of the planes"):
+        placed = place_labels(part, image)
+    assert np.array_equal(placed.labels, labels)
+    assert image.geometry.origin == (0, 0, 0)  # where Slicer and Fiji put it
+    _ome(tmp_path / "copied.ome.tif", labels[:14, :15, :16], (500.0, -70.0, 12.0))
+    with pytest.warns(UserWarning, match="copied: .*states no position"):
+        place_labels(open_segmentation(tmp_path / "copied.ome.tif"), image)
+    _ome(tmp_path / "other.ome.tif", labels, (700.0, -70.0, 12.0))
+    with pytest.warns(UserWarning, match="other: .*its planes state other positions"):
+        assert np.array_equal(place_labels(open_segmentation(tmp_path / "other.ome.tif"), image).labels, labels)
+
+
+@pytest.mark.parametrize("odd", [{"unit": "reference frame"}, {"step": -0.3}, {"step": 0.0}])
+def test_planes_without_usable_positions_place_nothing(odd, tmp_path):
+    _ome(tmp_path / "a.ome.tif", np.zeros(SHAPE, np.float32), (500.0, -70.0, 12.0), **odd)
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.ome.tif")
+    assert "position" not in found.meta
+    assert notes == []
+    assert found.geometry == Geometry((0.1, 0.2, 0.3), unit="um")
+
+
+@pytest.mark.parametrize(
+    ("stated", "depth", "note"),
+    [(None, 0.6, "states no PhysicalSizeZ; .* 0.6 um, is used"), (0.3, 0.3, "0.6 um apart .* 0.3 um by PhysicalSizeZ")],
+)
+def test_positions_of_planes_tell_their_distance(stated, depth, note, tmp_path):
+    _ome(tmp_path / "a.ome.tif", np.zeros(SHAPE, np.float32), (500.0, -70.0, 12.0), step=0.6, stated=stated)
+    with pytest.warns(UserWarning, match=note):
+        assert open_volume(tmp_path / "a.ome.tif").geometry == Geometry((0.1, 0.2, depth), unit="um")
+
+
 def test_a_part_of_a_volume_without_a_position_has_its_own():
     """Parts of one file lie where they were cut out."""
     silent = replace(NM, origin=(0.0, 0.0, 0.0), has_position=False)

@@ -17,7 +17,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import arrange, geometry_of, place
-from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
+from ACSegLib.files.content import CHOOSE, POSITION, Content, NotHeldError, Part, Request, native, truncated
 from ACSegLib.files.formats import tiff_metadata, tiff_pages
 from ACSegLib.geometry import unit_symbol
 from ACSegLib.json_values import Json
@@ -93,6 +93,7 @@ def read(path: Path, request: Request) -> Content:
         array = tiff_metadata.calibrated(placed.array, file)
         lossy = int(finest.keyframe.compression) in _LOSSY
         meta = {"description": _description(file), "dataset": str(number), "lossy": lossy}
+        meta |= {POSITION: sizes.position} if sizes.position else {}
         notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, series.pages)]
         notes += tiff_pages.palette_notes(series.pages, array, path)
         content = Content((array,), placed.geometry, meta=meta, notes=notes)

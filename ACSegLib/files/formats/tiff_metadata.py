@@ -16,6 +16,7 @@ from ACSegLib.files.axes import Axis
 from ACSegLib.files.content import note_of_scale
 from ACSegLib.files.formats import tiff_microscopes
 from ACSegLib.files.units import length_of
+from ACSegLib.geometry import MAX_SHIFT
 from ACSegLib.json_values import Json
 
 #: ImageJ's codes of calibration functions: a straight line, and none.
@@ -24,15 +25,22 @@ _STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
 _RESOLUTION_UNITS = {1: "", 2: "inch", 3: "cm"}
 _SCREEN_INCH = 1 / 72
 _SCALE_WORDS = ("slope", "offset")
+#: Distances of planes that differ by a smaller part are the same.
+_SAME_DISTANCE = 0.01
 _NUMBER = r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Steps and units along x, y and z as the metadata state them, and notes on them."""
+    """Steps and units along x, y and z as the metadata state them, and notes on them.
+
+    `position` is where the first plane of an OME-TIFF lies along x, y and z, in micrometres; None where the positions
+    of its planes do not fit the voxel size.
+    """
 
     axes: dict[str, Axis] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    position: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,16 +82,73 @@ def ome_images(text: str) -> list[OmeImage]:
             size, unit = pixels.get(f"PhysicalSize{letter.upper()}"), pixels.get(f"PhysicalSize{letter.upper()}Unit")
             axes[letter] = Axis(letter, _size(size), unit or "um")
         shape = {letter: int(pixels.get(f"Size{letter.upper()}", 1)) for letter in "xyzct"}
-        images.append(OmeImage(str(image.get("Name") or ""), shape, Sizes(axes)))
+        sizes = _with_positions(Sizes(axes), _positions(pixels, shape["z"]))
+        images.append(OmeImage(str(image.get("Name") or ""), shape, sizes))
     return images
 
 
 def _size(text: str | None) -> float | None:
     """A physical size, which some programs write with a decimal comma; None where there is no number."""
+    number = _number(text)
+    return None if number is None else abs(number)
+
+
+def _number(text: str | None) -> float | None:
     try:
-        return abs(float((text or "").replace(",", ".")))
+        return float((text or "").replace(",", "."))
     except ValueError:
         return None
+
+
+def _positions(pixels: Any, planes: int) -> np.ndarray:
+    """Positions of the planes of the first channel and time point, in micrometres; NaN where none is stated.
+
+    Without a unit, they are in a frame of reference of the microscope (OME schema), which is no length.
+
+    Returns
+    -------
+    ndarray, shape (planes, 3)
+        Along x, y and z.
+    """
+    found = np.full((planes, 3), np.nan)
+    for plane in pixels:
+        k, *others = (int(_number(plane.get(f"The{letter}")) or 0) for letter in "ZCT")
+        if plane.tag.rsplit("}", 1)[-1] != "Plane" or any(others) or not 0 <= k < planes:
+            continue
+        for n, letter in enumerate("XYZ"):
+            number, unit = _number(plane.get(f"Position{letter}")), length_of(plane.get(f"Position{letter}Unit"))
+            if number is not None and unit is not None and unit.unit != "px":
+                found[k, n] = number * unit.in_unit("um")
+    return found
+
+
+def _with_positions(sizes: Sizes, positions: np.ndarray) -> Sizes:
+    """Complete voxel sizes by the positions of planes (see `_positions`), or tell that they state another distance."""
+    along = positions[:, 2]
+    step = (along[-1] - along[0]) / (len(along) - 1) if len(along) > 1 else 0.0
+    even = np.abs(along - along[0] - step * np.arange(len(along))) <= MAX_SHIFT * abs(step)
+    if not step or not np.all(even):
+        return sizes
+    steps = {letter: _in_um(axis) for letter, axis in sizes.axes.items()}
+    if steps["z"] is None and None not in (steps["x"], steps["y"]):
+        note = f"states no PhysicalSizeZ; the distance of its planes by their positions, {abs(step):g} um, is used."
+        sizes = Sizes({**sizes.axes, "z": Axis("z", abs(step), "um")}, (*sizes.notes, note))
+        steps["z"] = abs(step)
+    if steps["z"] and abs(abs(step) / steps["z"] - 1) > _SAME_DISTANCE:
+        note = (
+            f"states planes that are {abs(step):g} um apart by their positions, and {steps['z']:g} um by "
+            "PhysicalSizeZ, which is used; if it is wrong, state the right one with --voxel-size."
+        )
+        return replace(sizes, notes=(*sizes.notes, note))
+    sideways = np.ptp(positions[:, :2], axis=0)
+    beside = any(not drift <= MAX_SHIFT * (steps[letter] or 0) for letter, drift in zip("xy", sideways, strict=True))
+    return sizes if step < 0 or beside else replace(sizes, position=positions[0].tolist())
+
+
+def _in_um(axis: Axis) -> float | None:
+    """The step of an axis in micrometres; None where it has none, or no unit of length."""
+    unit = length_of(axis.unit)
+    return axis.step * unit.in_unit("um") if axis.step and unit is not None and unit.unit != "px" else None
 
 
 def ome_image_of(images: list[OmeImage], number: int, count: int, shape: dict[str, int]) -> OmeImage | None:
