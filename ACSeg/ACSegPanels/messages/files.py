@@ -97,6 +97,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "in ITK and Slicer."
         ),
         _("states its voxel size in inches, which most often is the resolution of a print or a screen."),
+        _("states no PhysicalSizeZ; the distance of its planes by their positions, {0} um, is used."),
         _("states no distance of slices; 1 {0} is assumed, as in ImageJ."),
         _("states no positions of its slices; they are sorted by their numbers."),
         _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
@@ -109,6 +110,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("states orientation {0}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror them."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
+        _(
+            "states planes that are {0} um apart by their positions, and {1} um by PhysicalSizeZ, which is used; if "
+            "it is wrong, state the right one with --voxel-size."
+        ),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states that {0} is in layer {1}, but holds {2}; it was left out."),
         _("states the intercept {0} (scl_inter); it was taken as 0, as in ITK and Slicer."),

@@ -538,6 +538,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: the labels of the {1} lie on {2} only, and what the other has between these counts as wrong; fill "
             "the labels first, or compare a single slice."
         ),
+        _("{0}: was laid on {1} voxel by voxel, though its planes state other positions."),
+        _("{0}: was placed on {1} by the positions of the planes that both files state."),
         _("{0}: was resampled to the grid of {1}, so that its shapes stay as they are."),
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
