@@ -287,7 +287,7 @@ def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
         if not (low >= -PROBABILITY_TOLERANCE and high <= 1 + PROBABILITY_TOLERANCE):  # false of values that are NaN
             raise InputError(
                 f"the probabilities of {segment.name!r} go from {low:g} to {high:g}, but must lie between 0 and 1; "
-                "give those that 'acseg predict --probabilities' wrote."
+                "give those that 'acseg predict' wrote."
             )
         by_id[segment.id] = array
     return by_id

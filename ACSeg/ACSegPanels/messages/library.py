@@ -321,7 +321,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the number of slices to suggest must be at least 1, not {0}."),
         _(
             "the probabilities of {0} go from {1} to {2}, but must lie between 0 and 1; give those that 'acseg "
-            "predict --probabilities' wrote."
+            "predict' wrote."
         ),
         _(
             "the probabilities of {0} have {1} voxels and the image has {2}; give those that were predicted from "

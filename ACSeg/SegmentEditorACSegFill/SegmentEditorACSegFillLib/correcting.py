@@ -57,6 +57,7 @@ class Correcting(ParameterWidgets):
         self.dense: bool | None = None
         self.memory = Memory()
         self._unread: tuple = ()
+        self._nodes: tuple = ()  # IDs of the volume and the segmentation for which slices are named
 
     @property
     def active(self) -> bool:
@@ -101,7 +102,12 @@ class Correcting(ParameterWidgets):
         """Remember the segmentation as it is now, where nothing is remembered of it: corrections count from here."""
         editorNode = self._effect.parameterSetNode()
         key = inputKey(editorNode) if editorNode is not None else ()
-        if not key or self.memory.holds(key):
+        if not key:
+            return
+        if self._nodes not in ((), key[:2]):  # the slices that are named were checked in another segmentation
+            self._effect.setParameter("CorrectSlices", "")
+        self._nodes = key[:2]
+        if self.memory.holds(key):
             return
         try:
             labels = drawnSegments(editorNode)

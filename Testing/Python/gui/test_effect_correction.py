@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from desk import SHAPE, Desk, ball, on_slices
-from workbench import draw, pump
+from workbench import add_segmentation, draw, pump
 
 from ACSegLib.scene import segmentation_from_node
 
@@ -86,6 +86,19 @@ def test_a_slice_that_is_named_is_taken_as_drawn_right_whatever_changed_on_it(de
     assert np.array_equal(desk.previewed()[15:17], desk.array()[15:17])
     desk.panel.applyButton.click()
     assert desk.host.parameter("CorrectSlices") == "", "the next correction begins anew"
+
+
+def test_slices_that_are_named_are_those_of_one_segmentation(desk):
+    name_slices(desk, "k = 15")
+    other = add_segmentation(desk.volume, name="second")
+    desk.node.SetAndObserveSegmentationNode(other)
+    draw(desk.host, "cytoplasm", PREDICTED)
+    desk.effect.updateGUIFromMRML()
+    desk.count()
+    assert desk.host.parameter("CorrectSlices") == ""
+    draw(desk.host, "cytoplasm", ball(centre=(15, 3, 13), radius=1))
+    desk.fill()
+    assert "Took your changes as strokes" in desk.effect.message
 
 
 def test_the_shown_slice_is_named_by_a_button(desk):
