@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segment, Segmentation
 from ACSegLib.workflows.merging import changed_voxels
 
 
@@ -29,6 +29,12 @@ class Remembered:
     existing: Collection[str] = ()
     decided: np.ndarray | None = None
 
+    def with_hidden_of(self, earlier: Remembered) -> Remembered:
+        """With the segments that are hidden now, as they were before: corrections of them are still to be made."""
+        known = {s.id for s in self.labels.segments}
+        hidden = [s for s in earlier.labels.segments if s.id in self.existing and s.id not in known]
+        return replace(self, labels=_joined(self.labels, earlier.labels, hidden)) if hidden else self
+
     def seen_from(self, now: Segmentation) -> Remembered:
         """With the segments that take part now; of one that was hidden then, nothing counts as changed."""
         ids = {s.id for s in now.segments}
@@ -36,10 +42,13 @@ class Remembered:
         labels = replace(self.labels, segments=rows)
         known = {s.id for s in rows}
         shown = [s for s in now.segments if s.id in self.existing and s.id not in known]
-        if shown:
-            masks = [labels.mask(s) for s in rows] + [now.mask(s) for s in shown]
-            labels = Segmentation.from_masks(masks, [*rows, *shown], now.geometry, labels.name)
-        return replace(self, labels=labels)
+        return replace(self, labels=_joined(labels, now, shown) if shown else labels)
+
+
+def _joined(labels: Segmentation, other: Segmentation, rows: Sequence[Segment]) -> Segmentation:
+    """Labels, and some segments of others on the same grid."""
+    masks = [labels.mask(s) for s in labels.segments] + [other.mask(s) for s in rows]
+    return Segmentation.from_masks(masks, [*labels.segments, *rows], labels.geometry, labels.name)
 
 
 class Memory:
@@ -56,6 +65,8 @@ class Memory:
     def remember(self, key: tuple, state: Remembered, *, after: bool = False) -> None:
         """Remember a segmentation; `after` keeps the one before it."""
         kept = self._states[-1:] if after and self._key == key else []
+        if kept:
+            state = state.with_hidden_of(kept[0])
         self._key, self._states = key, [*kept, state]
 
     def forget(self) -> None:

@@ -228,6 +228,20 @@ def test_a_segment_that_was_hidden_at_the_start_is_not_new(desk):
     assert np.array_equal(desk.previewed("bead"), bead)
 
 
+def test_a_segment_that_is_hidden_before_apply_is_still_to_be_corrected(desk):
+    draw(desk.host, "bead", ball(centre=(25, 12, 20), radius=3))
+    reopened(desk)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    drawn, display = desk.array(), desk.segmentation.GetDisplayNode()
+    display.SetSegmentVisibility("cytoplasm", False)
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array(), drawn)
+    display.SetSegmentVisibility("cytoplasm", True)
+    desk.fill()
+    assert "Took k = 15 as drawn right" in desk.effect.message
+
+
 def test_cancel_and_closing_the_scene_forget(desk):
     import slicer
 
