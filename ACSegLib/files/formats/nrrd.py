@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import slicer_segments
+from ACSegLib.files import mitk_segments, slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
 from ACSegLib.files.content import Content, Request, note_of_rest, note_of_scale
 from ACSegLib.files.formats.nrrd_voxels import Header, single_file, voxels
@@ -65,8 +65,8 @@ def read(path: Path, request: Request) -> Content:
         array = voxels(stream, header, path)
     keys = {key: _unescaped(value) for key, value in header.items() if isinstance(value, str)}
     spatial = _spatial_axes(header)
-    segmentation = slicer_segments.present(keys)
-    if segmentation:
+    slicer, mitk = slicer_segments.present(keys), mitk_segments.present(keys)
+    if slicer or mitk:
         if len(spatial) == 4:  # nothing tells the axis of layers apart; Slicer and slicerio write it first
             spatial = spatial[1:]
         layers = _layers(array, spatial, path)
@@ -74,9 +74,11 @@ def read(path: Path, request: Request) -> Content:
         letters = _letters(header, spatial)[::-1]
         layer, kept = arrange(array, letters, path)
         layers, spatial = (layer,), [array.ndim - 1 - n for n in kept[::-1]]
-    geometry, notes = _geometry(header, spatial, path, silent="px" if segmentation else "mm")
+    geometry, notes = _geometry(header, spatial, path, silent="px" if slicer else "mm")
     notes += [*_note_of_rest(header, path, start, array.nbytes), *_note_of_scale(header, array.dtype)]
-    if not segmentation:
+    if mitk and not slicer:
+        return Content(layers, geometry, mitk_segments.read(keys, len(layers)) or None, {"header": keys}, notes)
+    if not slicer:
         unit = {"intensity_unit": keys["sample units"].strip('" ')} if keys.get("sample units") else {}
         return Content(layers, geometry, meta={"header": keys, **unit}, notes=notes)
     segments, told = slicer_segments.read(keys, len(layers))

@@ -1,6 +1,7 @@
 """NRRD and .seg.nrrd against pynrrd, SimpleITK, slicerio, hand-written headers and Slicer's own storage node."""
 
 import gzip
+import json
 
 import nrrd
 import numpy as np
@@ -324,3 +325,39 @@ def test_fewer_spacings_than_axes_are_told(tmp_path):
     _write_by_hand(tmp_path / "a.nrrd", [*BASIC, "encoding: raw", "spacings: 0.3 0.3"], ARRAY.tobytes())
     with pytest.warns(UserWarning, match="states no voxel size along z; that of x is used"):
         assert open_volume(tmp_path / "a.nrrd").geometry.spacing == (0.3, 0.3, 0.3)
+
+
+@pytest.mark.parametrize("colour", [[1.0, 0.5, 0.0], {"type": "ColorProperty", "value": [1.0, 0.5, 0.0]}])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_labels_of_mitk(groups, colour, tmp_path):
+    """As its multilabel writer has them: groups along the first axis of the file, of the kind vector (by pynrrd)."""
+    first = labels().labels
+    arrays = [first, np.where(first == 1, 7, 0).astype(first.dtype)][:groups]
+    names = [[{"name": "cell wall", "value": 1, "color": colour}], [{"name": "ring", "value": 7, "color": colour}]]
+    header = {
+        "space": "left-posterior-superior",
+        "kinds": ["vector", "domain", "domain", "domain"],
+        "space directions": np.array([[np.nan] * 3, [2.0, 0, 0], [0, 3.0, 0], [0, 0, 4.0]]),
+        "space origin": [5.0, 6.0, 7.0],
+        "modality": "org.mitk.multilabel.segmentation",
+        "org.mitk.multilabel.segmentation.version": "1",
+        "org.mitk.multilabel.segmentation.labelgroups": json.dumps([{"labels": row} for row in names[:groups]]),
+    }
+    nrrd.write(str(tmp_path / "a.nrrd"), np.stack([array.transpose() for array in arrays]), header)
+    found = open_segmentation(tmp_path / "a.nrrd")
+    assert len(found.layers) == groups
+    for array, layer in zip(arrays, found.layers, strict=True):
+        np.testing.assert_array_equal(layer, array)
+    rows = {(segment.name, segment.value, segment.layer): segment.colour for segment in found.segments}
+    assert rows[("cell wall", 1, 0)] == (1.0, 0.5, 0.0)
+    assert (("ring", 7, 1) in rows) == (groups == 2)
+    assert found.geometry == Geometry((2, 3, 4), (5, 6, 7), unit="mm")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"labels": [1, {"value": "x"}, {"value": -3}]}]', '{"labels": []}'])
+def test_labels_of_mitk_without_a_usable_table_have_names_by_their_values(text, tmp_path):
+    header = {"org.mitk.multilabel.segmentation.labelgroups": text}
+    nrrd.write(str(tmp_path / "a.nrrd"), labels().labels.transpose(), header)
+    found = open_segmentation(tmp_path / "a.nrrd")
+    np.testing.assert_array_equal(found.labels, labels().labels)
+    assert {segment.name for segment in found.segments} == {f"Segment_{segment.value}" for segment in found.segments}
