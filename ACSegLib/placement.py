@@ -117,6 +117,8 @@ def _exactly_on(segmentation: Segmentation, onto: Volume | Segmentation) -> Segm
     place = replace(theirs, unit=mine.unit)
     if not mine.matches(place, onto.shape):
         place = theirs.in_unit(mine.unit)
+    if mine.has_position and not theirs.has_position:
+        place = mine
     notes = [*segmentation.meta.get("notes", []), note]
     return replace(segmentation, geometry=place, meta={**segmentation.meta, "notes": notes})
 

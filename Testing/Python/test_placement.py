@@ -27,7 +27,7 @@ from ACSegLib.placement import (
     with_margin,
     with_room_for,
 )
-from ACSegLib.volume import Geometry, Segmentation, Volume
+from ACSegLib.volume import Geometry, Segmentation, Volume, require_same_grid
 
 NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
 UNTOLD = replace(NM, unit="px")
@@ -261,6 +261,15 @@ def test_positions_of_planes_tell_their_distance(stated, depth, note, tmp_path):
     _ome(tmp_path / "a.ome.tif", np.zeros(SHAPE, np.float32), (500.0, -70.0, 12.0), step=0.6, stated=stated)
     with pytest.warns(UserWarning, match=note):
         assert open_volume(tmp_path / "a.ome.tif").geometry == Geometry((0.1, 0.2, depth), unit="um")
+
+
+def test_labels_keep_their_position_on_an_image_without_one(tmp_path):
+    _without_position(tmp_path / "image.tif", np.zeros(SHAPE, np.uint8))
+    image = open_volume(tmp_path / "image.tif")
+    with pytest.warns(UserWarning, match="image: states no position"):
+        placed = place_labels(box(), image)
+    assert placed.geometry == NM
+    require_same_grid(image, placed)
 
 
 def test_a_part_of_a_volume_without_a_position_has_its_own():
