@@ -130,7 +130,8 @@ def correct(
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
         uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
-        joined = joined_to(decisions.changed[problem.box], problem.classes, best, where)
+        changed = decisions.changed[problem.box]
+        joined = joined_to(changed, problem.classes, best, where, spacing.tolist(), solution.seen)
         if everywhere:
             joined |= without_specks(where & ~joined, spacing.tolist())
         where &= joined
@@ -138,7 +139,7 @@ def correct(
         where &= ~refused
         uncertainty[problem.box][refused] = 255
         moved = int(np.count_nonzero(where))
-        slips = grown_slips(decisions.changed[problem.box], problem.classes, best, where)
+        slips = grown_slips(changed, problem.classes, best, where)
         result = _written(corrected, problem.classes, best, where, problem.box)
     report = CorrectionReport(
         slices=decisions.slices,

@@ -12,18 +12,35 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.components import find_components
+from ACSegLib.components import Components, find_components
+from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes
+from ACSegLib.fill.correcting.opened import MAX_REACH
+from ACSegLib.masks import grown_box
 
 #: Diameter of a ball up to whose volume a part is a speck, in voxels of the finest axis: as wide as a gap that joins.
 #: `Testing/Benchmarks/correct.py`.
 SPECK = 4.0
+
+#: Share of its thickness at a stroke below which an error is thin. `Testing/Benchmarks/correct_tasks.py`.
+THIN = 0.5
+
 #: Voxels of a change up to which it may be a slip of the brush.
 SLIP = 4
 
 
-def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> np.ndarray:
+def joined_to(
+    changes: np.ndarray,
+    classes: Classes,
+    best: np.ndarray,
+    where: np.ndarray,
+    spacing: Sequence[float],
+    seen: float | None = None,
+) -> np.ndarray:
     """Voxels whose change is one component with that of a person, over faces, edges and corners.
+
+    A stroke lies in the middle of an error. Where the image shows little, the whole surface around it may move by a
+    voxel or two, and nothing says so. So what is thin beside the place of the stroke follows only near what is thick.
 
     Parameters
     ----------
@@ -34,6 +51,10 @@ def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np
     best : ndarray of int, shape (k, j, i)
         What the classes of `where` would become.
     where : ndarray of bool, shape (k, j, i)
+    spacing : sequence of float
+        Along (k, j, i), in voxels of the finest axis.
+    seen : float, optional
+        How well the image shows what strokes mended, 0 to 1; None for slices drawn right.
 
     Returns
     -------
@@ -50,10 +71,43 @@ def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np
     for n, box in enumerate(ndimage.find_objects(number), start=1):
         if box is None:
             continue
+        box = grown_box(box, 1, [1, 1, 1], where.shape)
+        drawn = changes[box]
         components = find_components(number[box] == n, 26)
-        _, voxels = components.voxels(components.holding(changes[box]))
-        joined[box][np.unravel_index(voxels, components.shape)] = True
+        own = _painted(components, components.holding(drawn))
+        joined[box] |= own if seen is None else _without_thin_parts(own, own & drawn, spacing, seen)
     return joined & where
+
+
+def _painted(components: Components, wanted: np.ndarray) -> np.ndarray:
+    """Some of the components as one mask, bool, (k, j, i)."""
+    mask = np.zeros(components.shape, bool)
+    _, voxels = components.voxels(wanted)
+    mask[np.unravel_index(voxels, components.shape)] = True
+    return mask
+
+
+def _without_thin_parts(error: np.ndarray, strokes: np.ndarray, spacing: Sequence[float], seen: float) -> np.ndarray:
+    """What is about as thick as at the strokes, and as near to that as the strokes are deep; bool, (k, j, i).
+
+    Nothing thin is cut off where the image shows all (`seen` is 1).
+    """
+    depth = capped_distance(~error, spacing, MAX_REACH)
+    parts = find_components(strokes, 26)
+    deepest = np.array([depth[box][parts.mask(n)].max() for n, box in enumerate(parts.boxes)])
+    steps = np.floor(2 * np.log2(deepest))  # strokes that are about as deep are looked at together
+    kept = strokes.copy()
+    for step in np.unique(steps):
+        alike = steps == step
+        least = float(deepest[alike].min())
+        thick = find_components(depth >= THIN * least, 26)
+        core = _painted(thick, thick.holding(_painted(parts, alike)))
+        kept |= within_distance(core, spacing, min(least / max(1 - seen, 1e-6), _diagonal(error.shape, spacing)))
+    return kept & error
+
+
+def _diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
+    return float(np.linalg.norm(np.multiply(shape, spacing)))
 
 
 def without_specks(where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
@@ -62,11 +116,7 @@ def without_specks(where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     `spacing` is along (k, j, i), in voxels of the finest axis.
     """
     components = find_components(where, 26)
-    large = components.sizes * float(np.prod(spacing)) > np.pi / 6 * SPECK**3
-    _, voxels = components.voxels(large)
-    kept = np.zeros(where.shape, bool)
-    kept[np.unravel_index(voxels, components.shape)] = True
-    return kept
+    return _painted(components, components.sizes * float(np.prod(spacing)) > np.pi / 6 * SPECK**3)
 
 
 def grown_slips(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> list[tuple[int, int]]:

@@ -74,7 +74,8 @@ FAR_AWAY = 4.0
 #: to which it is learned from, both in voxels.
 WRONG_RADIUS, LEARNING_RADIUS = 10.0, 32.0
 
-#: Part of its reach that a stroke has where the image does not show what it mended.
+#: Part of its reach that a stroke has where the image does not show what it mended. The rest is in proportion to the
+#: square of how well the image shows it. `Testing/Benchmarks/correct_tasks.py`.
 UNSEEN_REACH = 0.3
 
 #: A class that may change everywhere keeps the voxels whose distance from the changes is at least this share of the
@@ -92,11 +93,14 @@ class Solution:
         Class of each voxel.
     uncertainty : ndarray of uint8, (k, j, i) of the box
     iterations : list of int
+    seen : float or None
+        How well the image shows what strokes mended, 0 to 1; see `visibility`. None for slices drawn right.
     """
 
     best: np.ndarray
     uncertainty: np.ndarray
     iterations: list[int]
+    seen: float | None
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ class CorrectionProblem:
             best[planes], unsure[planes], done = solve_open(context, first, last, progress)
             iterations += done
         classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
-        return Solution(classes, uncertainty, iterations)
+        return Solution(classes, uncertainty, iterations, None if self.strokes is None else evidence.weight)
 
     def _learn(
         self, reliability: Reliability | None, progress: Progress
@@ -261,7 +265,7 @@ class CorrectionProblem:
         origin = group_of[strokes[(told.plane, *told.place)]]
         near = trust[(rest.plane, *rest.place)] < 1
         seen = visibility(rest, told, origin, near, len(evidence.groups), progress)
-        share = UNSEEN_REACH + (1 - UNSEEN_REACH) * seen
+        share = UNSEEN_REACH + (1 - UNSEEN_REACH) * seen**2
         trust = np.minimum(trust / np.float32(share), 1) ** 2
         return replace(evidence, trust=trust, weight=seen), samples.joined(told)
 

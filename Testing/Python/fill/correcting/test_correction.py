@@ -240,8 +240,26 @@ def test_only_the_piece_that_a_change_belongs_to_follows():
     best, where = before.copy(), np.zeros(before.shape, bool)
     best[0, 2, 2:4], best[0, 1, 4], best[0, 2, 7], best[0, 3, 1] = 1, 1, 1, 2
     where[best > 0] = True
-    joined = joined_to(after > 0, Classes(before, after, [(), (0,), (1,)]), best, where)
+    joined = joined_to(after > 0, Classes(before, after, [(), (0,), (1,)]), best, where, [1.0, 1.0, 1.0])
     assert np.argwhere(joined).tolist() == [[0, 1, 4], [0, 2, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("place", "seen", "farthest"), [(4, 0.0, 10), (4, 0.75, 22), (4, 1.0, 43), (4, None, 43), (30, 0.0, 43)]
+)
+def test_what_is_thinner_than_an_error_at_its_stroke_follows_as_far_as_the_image_shows_it(place, seen, farthest):
+    """A ball in a layer of one voxel. Its middle is 4.2 voxels deep, and half as deep voxels end at i = 6."""
+    error = ball(centre=(18, 20, 4), radius=4.2)
+    error[18] = True
+    before = error.astype(np.int16)
+    after = before.copy()
+    after[18, 20, place] = 0
+    nothing = np.zeros(SHAPE, np.int16)
+    where = error & (after == before)
+    joined = joined_to(after != before, Classes(before, after, [(), (0,)]), nothing, where, [1.0, 1.0, 1.0], seen)
+    assert np.array_equal(joined[:, 20, :9], where[:, 20, :9])
+    assert np.flatnonzero(joined[18, 20])[-1] == farthest
+    assert not (joined & ~where).any()
 
 
 def test_specks_are_smaller_than_a_ball_as_wide_as_a_gap():
