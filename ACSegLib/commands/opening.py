@@ -113,7 +113,8 @@ def with_voxel_size(geometry: Geometry, spacing: tuple[float, float, float], uni
     scale = np.asarray(spacing) / np.asarray(geometry.spacing)
     axes = geometry.direction_matrix
     origin = axes @ (scale * np.linalg.solve(axes, np.asarray(geometry.origin)))
-    return replace(geometry, spacing=tuple(spacing), origin=tuple(origin), unit=unit)
+    known = geometry.has_position and geometry != Geometry()
+    return replace(geometry, spacing=tuple(spacing), origin=tuple(origin), unit=unit, has_position=known)
 
 
 def read_voxel_size(text: str) -> tuple[float, float, float]:

@@ -69,6 +69,14 @@ def test_the_place_of_a_cropped_file_moves_along() -> None:
     assert with_voxel_size(part, (30.0, 30.0, 40.0), "nm").matches(wanted.cropped((3, 4, 5)))
 
 
+def test_a_stated_voxel_size_gives_no_position():
+    """Labels without any geometry lie on an image that does not lie at 0 also with the voxel size that it has."""
+    image = Geometry((30.0, 30.0, 40.0), (500.0, 0.0, -70.0), unit="nm")
+    stated = with_voxel_size(Geometry(), image.spacing, "nm")
+    assert stated.matches(image, (10, 10, 10))
+    assert not with_voxel_size(replace(image, origin=(0.0, 0.0, 0.0)), image.spacing, "nm").matches(image, (10, 10, 10))
+
+
 def test_fill_takes_the_voxel_size_that_the_files_lack(bare: Path) -> None:
     arguments = ["fill", "image.tif", "labels.tif", "-o", "out.seg.nrrd", "--quiet", "--gamma", "0.3"]
     assert main([*arguments, "--voxel-size", "30,30,40", "--unit", "nm"]) == 0
