@@ -17,7 +17,7 @@ from ACSegLib.files.attributes import axes_in, numbers_of, unread_sizes, words_o
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.formats import hdf5_bdv, hdf5_dream3d, hdf5_imaris, hdf5_itk, hdf5_scales
-from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
+from ACSegLib.files.formats.hdf5_sources import check_links, external_links, note_of_holes, open_checked
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
 
@@ -68,6 +68,7 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
         geometry = hdf5_itk.geometry_of(data, path) or placed.geometry
         if geometry.unit == "px":
             notes = [*notes, *unread_sizes(data.attrs)]
+        notes = [*notes, *([] if imaris else note_of_holes(data))]
         values, missing = hdf5_scales.unpacked(placed.array, data.attrs)
         notes = [*notes, *placed.notes, *missing, *hdf5_scales.note_of_projections(data)]
         content = Content((values,), geometry, meta={"dataset": data.name}, notes=notes)

@@ -6,6 +6,7 @@ files are looked for beside the file that names them, and a missing one is an er
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,24 @@ def open_checked(file: Any, name: str, path: Path) -> Any:
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_efile_prefix(_HERE)  # else HDF5 reads what has this name in the current folder
     return h5py.Dataset(h5py.h5d.open(holder, name, access))
+
+
+def note_of_holes(data: Any) -> list[str]:
+    """Give the note on parts of a data set that were never written, as where a program ended too early.
+
+    HDF5 gives the fill value for them. Labels may leave out parts on purpose, and an image does not.
+    """
+    if data.is_virtual or data.external or not data.size:
+        return []
+    if data.chunks is None:
+        held, parts = int(data.id.get_storage_size() > 0), 1
+    else:
+        held = data.id.get_num_chunks()
+        parts = math.prod(-(-size // step) for size, step in zip(data.shape, data.chunks, strict=True))
+    if held >= parts:
+        return []
+    what = "nothing of its" if not held else f"only {held} of {parts} chunks of its"
+    return [f"{what} data set {data.name} was written; all other voxels are {float(data.fillvalue):g}."]
 
 
 def _check_sources(data: Any, path: Path, depth: int) -> None:

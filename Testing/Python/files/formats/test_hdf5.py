@@ -1,6 +1,7 @@
 """HDF5 against files written by h5py."""
 
 import json
+import re
 
 import h5py
 import numpy as np
@@ -411,3 +412,23 @@ def test_a_position_keeps_its_unit_beside_another_size(tmp_path):
         file["raw"].attrs["element_size_um"] = (0.1, 0.1, 0.2)
     with pytest.warns(UserWarning, match=r"coordinates state different voxel sizes \(0\.2 and 0\.1 um along x\)"):
         open_volume(tmp_path / "a.h5", dataset="raw")
+
+
+@pytest.mark.parametrize("chunks", [None, (2, 2, 2)])
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [(0, "nothing of its data set"), (2, "only 9 of 18 chunks"), (4, None)],
+    ids=["none", "half", "all"],
+)
+def test_parts_that_were_never_written_are_told(written, told, chunks, tmp_path):
+    """As where a program was ended; a plain data set has its bytes as soon as something is written."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("raw", ARRAY.shape, ARRAY.dtype, chunks=chunks, fillvalue=7)
+        if written:
+            data[:written] = ARRAY[:written]
+    with collect_notes() as notes:
+        found = open_volume(tmp_path / "a.h5").array
+    np.testing.assert_array_equal(found[:written], ARRAY[:written])
+    expected = told if told and (chunks or not written) else None
+    assert len(notes) == (expected is not None)
+    assert all(re.search(expected, note) and "other voxels are 7" in note for note in notes)
