@@ -153,6 +153,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} arrived damaged (its {1} checksum differs); try again."),
         _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
         _("{0} could not be downloaded from {1}: {2}."),
+        _("{0} data set {1} was written; all other voxels are {2}."),
         _("{0} has no data sets, so {1} chooses nothing."),
         _("{0} has no resolution levels, so level {1} chooses nothing."),
         _("{0} is longer than the {1} bytes that {2} lists; the download was stopped."),
