@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from ACSegLib.masks import Box, bounding_box
 from ACSegLib.volume import Segment, Segmentation
 from ACSegLib.workflows.merging import changed_voxels
+
+#: Segmentations that are remembered: Segment Editor has 10 steps of undo, and each Apply follows on a stroke.
+STATES = 6
 
 
 @dataclass(frozen=True)
@@ -51,37 +55,82 @@ def _joined(labels: Segmentation, other: Segmentation, rows: Sequence[Segment]) 
     return Segmentation.from_masks(masks, [*labels.segments, *rows], labels.geometry, labels.name)
 
 
+class _Earlier:
+    """What was otherwise in a segmentation before a `later` one, which takes less memory than all of it."""
+
+    def __init__(self, state: Remembered, later: Remembered) -> None:
+        layers, after = state.labels.layers, later.labels.layers
+        self._existing = state.existing
+        self._decided = None if state.decided is None else np.packbits(state.decided)
+        self._rest = {field.name: getattr(state.labels, field.name) for field in fields(Segmentation)}
+        if [a.dtype for a in layers] == [a.dtype for a in after]:
+            self._rest["layers"] = None
+        self._patches = []
+        for old, new in zip(layers, after, strict=False):
+            box = bounding_box(old != new)
+            self._patches.append(None if box is None else (box, old[box].copy()))
+
+    def before(self, later: Remembered) -> Remembered:
+        """Give the segmentation back, from the later one."""
+        layers = self._rest["layers"] or tuple(map(_patched, later.labels.layers, self._patches))
+        labels, decided = Segmentation(**{**self._rest, "layers": layers}), None
+        if self._decided is not None:
+            decided = np.unpackbits(self._decided, count=layers[0].size).view(bool).reshape(labels.shape)
+        return Remembered(labels, self._existing, decided)
+
+
+def _patched(layer: np.ndarray, patch: tuple[Box, np.ndarray] | None) -> np.ndarray:
+    if patch is None:
+        return layer
+    patched = layer.copy()
+    patched[patch[0]] = patch[1]
+    return patched
+
+
 class Memory:
-    """Remembers a segmentation before corrections, and the one before that: undo may bring it back."""
+    """Remembers a segmentation before corrections, and those before that: undo may bring them back."""
 
     def __init__(self) -> None:
         self._key: tuple = ()
-        self._states: list[Remembered] = []
+        self._last: Remembered | None = None
+        self._older: list[_Earlier] = []  # the first one before the last state, and so on
 
     def holds(self, key: tuple) -> bool:
         """Whether anything is remembered of these inputs."""
-        return bool(self._states) and self._key == key
+        return self._last is not None and self._key == key
 
     def remember(self, key: tuple, state: Remembered, *, after: bool = False) -> None:
-        """Remember a segmentation; `after` keeps the one before it."""
-        kept = self._states[-1:] if after and self._key == key else []
-        if kept:
-            state = state.with_hidden_of(kept[0])
-        self._key, self._states = key, [*kept, state]
+        """Remember a segmentation; `after` keeps those before it."""
+        if not (after and self._key == key):
+            self.forget()
+        if self._last is not None:
+            state = state.with_hidden_of(self._last)
+            self._older = [_Earlier(self._last, state), *self._older][: STATES - 1]
+        self._key, self._last = key, state
 
     def forget(self) -> None:
         """Drop everything."""
-        self._key, self._states = (), []
+        self._key, self._last, self._older = (), None, []
 
     def before(self, key: tuple, now: Segmentation) -> tuple[Remembered, int] | None:
         """What was there before the corrections in `now`, and how many voxels differ; None if it is not known.
 
-        Of what is remembered it is that which differs least: after an undo, the earlier one. Segments that are hidden
-        now take no part.
+        Of what is remembered it is that which differs least: after an undo, an earlier one. Segments that are hidden
+        now take no part. Back from the last one, the search ends where the difference grows.
         """
-        if not self.holds(key):
-            return None
-        parts = [state.seen_from(now) for state in self._states]
-        counts = [int(np.count_nonzero(changed_voxels(part.labels, now))) for part in parts]
-        nearest = min(range(len(parts)), key=lambda n: (counts[n], -n))
-        return parts[nearest], counts[nearest]
+        found: tuple[Remembered, int] | None = None
+        for state in self._newest_first() if self.holds(key) else ():
+            part = state.seen_from(now)
+            count = int(np.count_nonzero(changed_voxels(part.labels, now)))
+            if found is not None and count > found[1]:
+                break
+            if found is None or count < found[1]:
+                found = part, count
+        return found
+
+    def _newest_first(self) -> Iterator[Remembered]:
+        state = self._last
+        for earlier in (None, *self._older):
+            assert state is not None
+            state = state if earlier is None else earlier.before(state)
+            yield state

@@ -175,6 +175,23 @@ def test_after_undo_the_correction_can_be_made_again(desk):
     assert np.array_equal(desk.previewed(), first)
 
 
+def test_after_several_undos_the_first_correction_can_be_made_again(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    drawn = desk.array()
+    for centre in ((15, 12, 13), (5, 3, 3), (25, 20, 22)):
+        draw(desk.host, "cytoplasm", ball(centre=centre, radius=1))
+        desk.fill()
+        desk.panel.applyButton.click()
+        assert "Applied" in desk.effect.message
+    for _ in range(3):
+        desk.editor.undo()
+    assert np.array_equal(desk.array(), drawn)
+    desk.count()
+    desk.fill()
+    assert "Took k = 15 as drawn right" in desk.effect.message
+    assert dice(desk.previewed(), TRUTH) > 0.96
+
+
 def test_an_edit_while_the_preview_is_shown_updates_it(desk):
     draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
     desk.fill()
