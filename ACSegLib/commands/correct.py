@@ -15,6 +15,7 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACSegLib.axes import SLICE_WORD
@@ -30,7 +31,7 @@ from ACSegLib.commands.opening import (
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
-from ACSegLib.errors import InputError
+from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.workflows import CorrectRequest
@@ -214,4 +215,10 @@ def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[st
         return {}
     names = [segment.name for segment in segmentation.with_distinct_names().segments]
     paths = segment_paths(options.probabilities, names)
+    for name, path in zip(names, paths, strict=True):
+        if not Path(path).exists():
+            raise FileError(
+                f"{path}: there is no such file of the probabilities of {name!r}; check the name. Cells that were "
+                "split have none: correct them without --probabilities."
+            )
     return {s.id: open_image(path, options).array for s, path in zip(segmentation.segments, paths, strict=True)}

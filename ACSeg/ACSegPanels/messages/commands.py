@@ -122,6 +122,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: the folder holds no image ({1})."),
         _("{0}: the result was resampled, whose steps enlarge its surface; acseg measure has it without."),
+        _(
+            "{0}: there is no such file of the probabilities of {1}; check the name. Cells that were split have "
+            "none: correct them without --probabilities."
+        ),
         _("{0}: there is no such file or folder; check the name."),
         _("{0}: there is no truth of this name in {1}."),
         _("{0}: these labels cover nearly the whole segmentation. Give the sparse labels that it was filled from."),

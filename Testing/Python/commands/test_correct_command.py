@@ -191,6 +191,16 @@ def test_probabilities_of_two_segments_of_one_name_are_those_that_a_fill_wrote(c
         assert [s.name for s in open_segmentation(case / "out.seg.nrrd").segments] == ["cell", "cell"]
 
 
+def test_missing_probabilities_of_a_cell_are_told(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_volume(Volume(ball(9).astype(np.float32), GEOMETRY), case / "p.nrrd")
+    halves = np.where(np.indices(ball(9).shape)[2] < 14, 1, 2) * ball(9)
+    save(halves.astype(np.uint8), case / "cells.seg.nrrd", {1: "cell 1", 2: "cell 2"})
+    assert run(case, "--probabilities", str(case / "p.nrrd"), before="cells.seg.nrrd", after="cells.seg.nrrd") == 2
+    error = capsys.readouterr().err
+    assert "p-cell_1.nrrd: there is no such file of the probabilities of 'cell 1'" in error
+    assert "correct them without --probabilities" in error
+
+
 def test_the_same_file_twice_is_one_sentence(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(case, after="before.seg.nrrd") == 2
     assert "does not differ from the segmentation" in capsys.readouterr().err
