@@ -57,7 +57,7 @@ class Correcting(ParameterWidgets):
         self.dense: bool | None = None
         self.memory = Memory()
         self._unread: tuple = ()
-        self._nodes: tuple = ()  # IDs of the volume and the segmentation for which slices are named
+        self._named = ""  # ID of the segmentation for which slices are named
 
     @property
     def active(self) -> bool:
@@ -104,17 +104,18 @@ class Correcting(ParameterWidgets):
         key = inputKey(editorNode) if editorNode is not None else ()
         if not key:
             return
-        if self._nodes not in ((), key[:2]):  # the slices that are named were checked in another segmentation
+        place = _place(key)
+        if self._named not in ("", place[0]):  # the slices that are named were checked in another segmentation
             self._effect.setParameter("CorrectSlices", "")
-        self._nodes = key[:2]
-        if self.memory.holds(key):
+        self._named = place[0]
+        if self.memory.holds(place):
             return
         try:
             labels = drawnSegments(editorNode)
         except InputError:  # there is nothing to correct; the panel says what is missing
             return
         if any(layer.any() for layer in labels.layers):
-            self.memory.remember(key, Remembered(labels, self._existing()))
+            self.memory.remember(place, Remembered(labels, self._existing()))
 
     def applied(self, key: tuple, segmentation: Segmentation, outcome: Outcome) -> None:
         """Remember what a preview became: the next corrections count from there, and name slices anew."""
@@ -123,7 +124,7 @@ class Correcting(ParameterWidgets):
             self._unread = key
             return
         state = Remembered(segmentation, self._existing(), getattr(outcome, "decided", None))
-        self.memory.remember(key, state, after=self.active)
+        self.memory.remember(_place(key), state, after=self.active)
 
     def readCells(self) -> None:
         """Remember all segments after a split, and what was before it: undo may bring that back.
@@ -139,12 +140,12 @@ class Correcting(ParameterWidgets):
         except InputError:  # all cells were hidden meanwhile: corrections count from when one is shown
             self.memory.forget()
             return
-        self.memory.remember(key, Remembered(labels, self._existing()), after=True)
+        self.memory.remember(_place(key), Remembered(labels, self._existing()), after=True)
 
     def before(self, inputs: FillInputs) -> Remembered:
         """What was there before the corrections; an InputError if there are none."""
         self.readCells()
-        known = self.memory.before(inputs.key, inputs.drawn)
+        known = self.memory.before(_place(inputs.key), inputs.drawn)
         if known is None or not known[1]:
             raise InputError(
                 _(
@@ -171,3 +172,9 @@ class Correcting(ParameterWidgets):
     def _existing(self) -> list[str]:
         node = self._effect.parameterSetNode().GetSegmentationNode()
         return list(node.GetSegmentation().GetSegmentIDs())
+
+
+def _place(key: tuple) -> tuple:
+    """What identifies a segmentation and its grid, whatever volume of this grid is chosen; see `inputKey`."""
+    _volume, *rest = key
+    return tuple(rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from desk import SHAPE, Desk, ball, on_slices
-from workbench import add_segmentation, draw, pump
+from workbench import add_segmentation, add_volume, draw, pump
 
 from ACSegLib.scene import segmentation_from_node
 
@@ -257,6 +257,17 @@ def test_a_segment_that_is_hidden_before_apply_is_still_to_be_corrected(desk):
     display.SetSegmentVisibility("cytoplasm", True)
     desk.fill()
     assert "Took k = 15 as drawn right" in desk.effect.message
+
+
+def test_another_volume_on_the_same_grid_forgets_no_correction(desk):
+    """A filtered copy, or another channel, is chosen as source volume, and perhaps the first one again."""
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    for volume in (add_volume(TRUTH.astype(np.float32), "filtered"), desk.volume):
+        desk.node.SetAndObserveSourceVolumeNode(volume)
+        desk.effect.sourceVolumeNodeChanged()
+        desk.count()
+        desk.fill()
+        assert "Took k = 15 as drawn right" in desk.effect.message
 
 
 def test_cancel_and_closing_the_scene_forget(desk):
