@@ -151,6 +151,17 @@ def at_borders(labels: np.ndarray, with_background: bool = True) -> np.ndarray:
         Whether the border to label 0 counts, too.
     """
     found = np.zeros(labels.shape, bool)
+
+    def look(part: slice) -> None:
+        low = max(part.start - 1, 0)
+        found[part] = _at_borders(labels[low : part.stop + 1], with_background)[part.start - low :][: len(found[part])]
+
+    in_threads(look, chunks_of(labels))
+    return found
+
+
+def _at_borders(labels: np.ndarray, with_background: bool) -> np.ndarray:
+    found = np.zeros(labels.shape, bool)
     for axis in range(labels.ndim):
         values, borders = np.moveaxis(labels, axis, 0), np.moveaxis(found, axis, 0)
         differ = values[:-1] != values[1:]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box
 from ACSegLib.volume import label_boxes
 
 #: A size in voxels (1 or more), or a fraction (below 1) of something that the user of the size names.
@@ -89,34 +89,21 @@ def remove_uncertain_components(
     int
         Voxels changed.
     """
-    from scipy import ndimage
-
     progress, count = progress or Progress(), 0
-    whole = bounding_box(labels > 0, margin=1)
-    if whole is None:
-        return count
-    labels, probability = labels[whole], probability[whole]
-    known = None if known is None else known[whole]
-    changed = None if changed is None else changed[whole]
-    neighbours = np.ones((3, 3, 3), bool)
-    removed = np.zeros(labels.shape, bool)
-    for value, box in enumerate(ndimage.find_objects(labels), 1):
-        if box is None:
-            continue
+    for value, box in label_boxes(labels).items():
+        part = labels[box]
+        components = find_components(part == value, 26)
         progress.check()
-        numbers, number = ndimage.label(labels[box] == value, neighbours)
-        certain = np.zeros(number + 1, bool)
-        if known is not None:
-            certain[numbers[known[box]]] = True
-        certain[0] = True
-        if certain.all():
+        uncertain = np.ones(len(components), bool) if known is None else ~components.holding(known[box])
+        if not uncertain.any():
             continue
-        size = np.bincount(numbers.ravel(), minlength=number + 1)
-        total = np.bincount(numbers.ravel(), weights=probability[box].ravel(), minlength=number + 1)
-        uncertain = ~certain & (total < threshold * size)
-        if uncertain.any():
-            removed[box] |= uncertain[numbers]
-    labels[removed] = 0
-    if changed is not None:
-        changed |= removed
-    return int(np.count_nonzero(removed))
+        numbers, voxels = components.voxels(uncertain)
+        places = np.unravel_index(voxels, part.shape)
+        total = np.bincount(numbers, probability[box][places], minlength=len(components))
+        removed = (total < threshold * components.sizes)[numbers]
+        places = tuple(place[removed] for place in places)
+        part[places] = 0
+        count += len(places[0])
+        if changed is not None:
+            changed[box][places] = True
+    return count

@@ -15,8 +15,9 @@ import numpy as np
 
 from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, bounding_box, grown_box
 from ACSegLib.postprocess.components import Amount, class_boxes
+from ACSegLib.volume import label_boxes
 
 #: Fraction of a segment that holes may have in labels that count as without holes. A choice, not a measurement: labels
 #: made by hand miss single voxels.
@@ -129,11 +130,9 @@ def new_holes(classes: np.ndarray, before: np.ndarray, changed: np.ndarray) -> n
     result = np.where(changed, classes, before)
     holes = np.zeros(result.shape, bool)
     lost = changed & (result == 0) & (before > 0)
-    for c in np.unique(before[lost]):
-        gone = lost & (before == c)
-        box = bounding_box(gone, margin=1)
-        assert box is not None
-        part = gone[box]
+    for c, inner in label_boxes(np.where(lost, before, 0)).items():
+        box = grown_box(inner, 1, (1, 1, 1), lost.shape)
+        part = lost[box] & (before[box] == c)
         numbers = find_components(part, 6).labels()
         others = ndimage.binary_dilation((result[box] != c) & ~part)
         enclosed = np.arange(numbers.max() + 1) > 0

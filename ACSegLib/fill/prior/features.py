@@ -41,12 +41,19 @@ def half_kernel(sigma: float) -> np.ndarray:
     return (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
 
 
-def smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.ndarray:
-    """The image, float32, after a Gaussian of `sigma`, in the unit of the spacing."""
+def smoothed(
+    image: np.ndarray, sigma: float, spacing: Sequence[float], planes: tuple[int, int] | None = None
+) -> np.ndarray:
+    """The image, float32, after a Gaussian of `sigma`, in the unit of the spacing.
+
+    `planes` are the first plane that is wanted, and the one after the last, if not all are.
+    """
     from ACSegLib.fill.prior import image_kernels as kernels
 
-    out = np.empty_like(image)
-    kernels.smooth(image, np.empty_like(image), out, *[half_kernel(sigma / h) for h in spacing])
+    first, last = planes or (0, len(image))
+    scratch, out = np.empty((2, last - first, *image.shape[1:]), np.float32)
+    weights_k, weights_j, weights_i = (half_kernel(sigma / h) for h in spacing)
+    kernels.smooth(image, scratch, out, weights_k, weights_j, weights_i, first)
     return out
 
 
@@ -182,8 +189,7 @@ class ImageFeatures:
     def slab(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Image and smoothed image of planes first..last-1, both (planes, J, I) float32; the first is a view."""
         a, b = max(first - _HALO, 0), min(last + _HALO, len(self.image))
-        fine = smoothed(self.image[a:b], FINE_SIGMA, self.spacing)
-        return self.image[first:last], fine[first - a : last - a]
+        return self.image[first:last], smoothed(self.image[a:b], FINE_SIGMA, self.spacing, (first - a, last - a))
 
 
 def pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:

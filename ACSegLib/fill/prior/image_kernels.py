@@ -36,12 +36,12 @@ def scale_clip(image, low, high, out):
 
 
 @_loop
-def _smooth_across(begin, end, source, out, weights):
-    """Convolve along the first axis, rows begin..end-1 of all planes taken together."""
+def _smooth_across(begin, end, first, source, out, weights):
+    """Convolve along the first axis, rows begin..end-1 of all planes from the first one on taken together."""
     nk, nj, ni = source.shape
     for row in range(begin, end):
-        k, j = row // nj, row % nj
-        line = out[k, j]
+        k, j = first + row // nj, row % nj
+        line = out[k - first, j]
         for i in range(ni):
             line[i] = weights[0] * source[k, j, i]
         for t in range(1, weights.size):
@@ -81,13 +81,13 @@ def _smooth_planes(begin, end, source, out, weights_j, weights_i):
                     out[k, j, i] += w * (line[reach + i - t] + line[reach + i + t])
 
 
-def smooth(source, scratch, out, weights_k, weights_j, weights_i):
+def smooth(source, scratch, out, weights_k, weights_j, weights_i, first=0):
     """Separable convolution with symmetric kernels (half kernels given, centre first), edges replicated.
 
-    `source`, `scratch` and `out` are (K, J, I); `scratch` is overwritten.
+    `source` is (K, J, I); `scratch`, which is overwritten, and `out` hold its planes from `first` on.
     """
-    spread(_smooth_across, source.shape[0] * source.shape[1], source, scratch, weights_k)
-    spread(_smooth_planes, len(source), scratch, out, weights_j, weights_i)
+    spread(_smooth_across, out.shape[0] * out.shape[1], first, source, scratch, weights_k)
+    spread(_smooth_planes, len(out), scratch, out, weights_j, weights_i)
 
 
 @_loop

@@ -55,7 +55,10 @@ def across_planes(squared: np.ndarray, nearest: np.ndarray, step: float, first: 
 
 @compiled()
 def _along_first(squared: np.ndarray, nearest: np.ndarray, step: float) -> None:
-    """Lower envelope of parabolas along axis 0 of (n, i) (Felzenszwalb and Huttenlocher 2012), with their classes."""
+    """Lower envelope of parabolas along axis 0 of (n, i) (Felzenszwalb and Huttenlocher 2012), with their classes.
+
+    Seeds keep their own class, and those between two others are the nearest ones of no other voxel.
+    """
     count, columns = squared.shape
     values, classes = np.empty(count), np.empty(count, np.int16)
     places, ends = np.empty(count, np.int64), np.empty(count + 1)
@@ -65,6 +68,8 @@ def _along_first(squared: np.ndarray, nearest: np.ndarray, step: float) -> None:
         for q in range(count):
             value = squared[q, i]
             if value >= FAR:
+                continue
+            if value == 0 and 0 < q < count - 1 and squared[q - 1, i] == 0 and squared[q + 1, i] == 0:
                 continue
             height = value + square * q * q
             start = -np.inf
@@ -81,6 +86,8 @@ def _along_first(squared: np.ndarray, nearest: np.ndarray, step: float) -> None:
             continue
         at = 0
         for q in range(count):
+            if squared[q, i] == 0:
+                continue
             while at < last and ends[at + 1] < q:
                 at += 1
             squared[q, i] = np.float32(values[at] + square * (q - places[at]) ** 2)

@@ -6,11 +6,11 @@ import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from ACSegLib.fill.constants import MAX_CURVED, MAX_SAMPLE_WEIGHT, MAX_SAMPLES, MIN_CURVED, MIN_GROUP_SHARE
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.features import SHAPE_FEATURES
+from ACSegLib.masks import grow_or_shrink
 
 #: Planes that are smoothed together, at most. Bound.
 _RUN = 16
@@ -94,7 +94,7 @@ def _strata(plane: np.ndarray, by_size: np.ndarray) -> np.ndarray:
     stratum = plane.copy()
     for g in by_size[1:]:
         if (plane == g).any():
-            stratum[ndimage.binary_dilation(plane == g, iterations=3)] = g
+            stratum[grow_or_shrink((plane == g)[None], True, 3)[0]] = g
     stratum[plane < 0] = -1
     return stratum
 
