@@ -31,6 +31,7 @@ from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
+from ACSegLib.threads import look_up
 from ACSegLib.volume import Segmentation, Volume, label_dtype, require_same_grid
 
 #: Distance in voxels that may be given, as with ``--reach``. Bound.
@@ -127,7 +128,7 @@ def correct(
             problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.45, 0.55))
         solution = problem.solve(reliability, solver, progress.part(0.55, 0.95))
         best, iterations = solution.best, solution.iterations
-        where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
+        where = problem.open & look_up(np.append(opened.may_become(problem.classes.table), [False, False]), best)
         uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
         changed = decisions.changed[problem.box]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ACSegLib.fill.correcting.reliability import groups_of, outline_probabilities
+from ACSegLib.fill.correcting.reliability import groups_of, outline_probabilities, trust_at
 from ACSegLib.fill.correcting.segment_distances import SegmentDistances
 from ACSegLib.fill.prior.evidence import VOXELS_PER_CHECK, Evidence
 from ACSegLib.fill.seeds import UNKNOWN
@@ -24,7 +24,11 @@ class CorrectionEvidence(Evidence):
     Attributes
     ----------
     trust : ndarray of float32, (K, J, I), or None
-        Part of the prior that the segmentation has; None until it is learned.
+        Part of the prior that the segmentation has around strokes.
+    away : ndarray of float32, (K, J, I), or None
+        Distance from the voxels of slices drawn right, which tells this part there.
+    length : float
+        Distance over which what was learned on these slices falls to 1/e.
     believed : SegmentDistances or None
         Those of the groups but background in the segmentation.
     width : float
@@ -38,6 +42,8 @@ class CorrectionEvidence(Evidence):
     """
 
     trust: np.ndarray | None = None
+    away: np.ndarray | None = None
+    length: float = np.inf
     believed: SegmentDistances | None = None
     width: float = STROKE_OUTLINE_WIDTH
     weight: float = 1.0
@@ -76,20 +82,28 @@ class CorrectionEvidence(Evidence):
         from ACSegLib.fill.prior import image_kernels as kernels
 
         edges, fine = slab
-        within = places + first * edges[0].size
         channels: Any = self.shape  # a `Deviation`, which stands where a fill has its `ShapePrior`
-        shape = channels.at(within), channels.margin
         image = self.features.for_kernels(edges, fine, first)
         out = np.empty((len(self.groups), len(places)), np.float32)
         step = max(1, VOXELS_PER_CHECK // edges[0].size)
         for start in range(0, len(edges), step):
             progress.check()
             stop = min(start + step, len(edges))
-            kernels.group_probabilities_at(start, stop, image, shape, layers, places, starts, out)
-        progress.check()
-        if self.believed is not None:
-            self._mix(out, self.believed.at(within), None if self.trust is None else self.trust.reshape(-1)[within])
+            low, high = starts[[start * edges.shape[1], stop * edges.shape[1]]].tolist()
+            own = places[low:high]
+            within = own + first * edges[0].size
+            found = np.empty((len(out), len(own)), np.float32)
+            shape = channels.at(within), channels.margin
+            kernels.group_probabilities_at(start, stop, image, shape, layers, own, starts - low, found)
+            if self.believed is not None:
+                self._mix(found, self.believed.at(within), self._trust_at(within))
+            out[:, low:high] = found
         return out
+
+    def _trust_at(self, places: np.ndarray) -> np.ndarray | None:
+        if self.away is not None:
+            return trust_at(self.away.reshape(-1)[places], self.length)
+        return None if self.trust is None else self.trust.reshape(-1)[places]
 
     def _mix(self, out: np.ndarray, distances: np.ndarray, trust: np.ndarray | None) -> None:
         """Give the segmentation, with distances (G, N), its part of the prior (G + 1, N) and its lead, in place."""

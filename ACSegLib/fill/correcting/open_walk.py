@@ -20,12 +20,15 @@ from ACSegLib.fill.correcting.evidence import CorrectionEvidence
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.class_priors import ClassPriors, classes_of_nearest_seeds, shares_of_absent_groups
 from ACSegLib.fill.seeds import UNKNOWN, count_classes
-from ACSegLib.fill.slab import Context
+from ACSegLib.fill.slab import SMALL_PART, Context
 from ACSegLib.fill.walk.boxed import CUT_SHARE, MARGIN, MORE
 from ACSegLib.fill.walk.sparse_system import SparseProblem
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
-from ACSegLib.threads import in_order, in_threads
+from ACSegLib.threads import chunks_of, in_order, in_threads
+
+#: Voxels up to which a list is no work for threads. Bound.
+FEW = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -54,23 +57,42 @@ class OpenVoxels:
         planes, rows, columns = self.shape
         return np.searchsorted(self.places, np.arange(planes * rows + 1) * columns)
 
+    @cached_property
+    def parts(self) -> list[slice]:
+        """Parts of the list, one for each core; a single one where threads would cost more than they save."""
+        count = len(self.places)
+        number = threads() if count > FEW else 1
+        ends = [count * n // number for n in range(number + 1)]
+        return [slice(a, b) for a, b in itertools.pairwise(ends)]
+
     def inside(self, box: np.ndarray) -> np.ndarray:
         """Places in the list of the voxels in a box (3, 2), int64, ascending."""
-        (k0, k1), (j0, j1), (i0, i1) = box.tolist()
-        _, rows, columns = self.shape
-        lines = (np.arange(k0, k1)[:, None] * rows + np.arange(j0, j1)).ravel() * columns
-        first, last = np.searchsorted(self.places, lines + i0), np.searchsorted(self.places, lines + i1)
+        from ACSegLib.fill.walk import sparse_kernels
+
+        first, last = np.empty((2, int(np.prod(box[:2, 1] - box[:2, 0]))), np.int64)
+        sparse_kernels.inside(self.places, self.starts, self.shape, box, first, last)
         lengths = last - first
         ends = np.cumsum(lengths)
         return np.repeat(last - ends, lengths) + np.arange(ends[-1] if len(ends) else 0)
 
     def at(self, array: np.ndarray) -> np.ndarray:
         """Values of an array (K, J, I) at the voxels, (N,)."""
-        return array.reshape(-1)[self.places]
+        flat, values = array.reshape(-1), np.empty(len(self.places), array.dtype)
+
+        def take(part: slice) -> None:
+            values[part] = flat[self.places[part]]
+
+        in_threads(take, self.parts)
+        return values
 
     def put(self, array: np.ndarray, values: np.ndarray) -> None:
         """Write values (N,) into a contiguous array (K, J, I)."""
-        array.reshape(-1)[self.places] = values
+        flat = array.reshape(-1)
+
+        def write(part: slice) -> None:
+            flat[self.places[part]] = values[part]
+
+        in_threads(write, self.parts)
 
     def problem(
         self, edges: np.ndarray, seeds: np.ndarray, beta: float, gamma: float, along: np.ndarray
@@ -157,18 +179,29 @@ def labelled(
         All classes but background are in it.
     progress : Progress
     """
-    best, likeliest = np.maximum(seeds, 0), np.maximum(seeds, 0)
-    value = (seeds > 0).astype(np.float32)
+    best, likeliest, value, known = (np.empty(seeds.shape, t) for t in (np.int16, np.int16, np.float32, bool))
+
+    def begin(part: slice) -> None:
+        best[part] = likeliest[part] = np.maximum(seeds[part], 0)
+        value[part], known[part] = best[part] > 0, seeds[part] != UNKNOWN
+
+    in_threads(begin, chunks_of(seeds), progress.check)
     voxels.put(likeliest, leading.best)
     voxels.put(value, leading.best_value)
     leading.add_background()
     voxels.put(best, leading.best)
-    known, changed = seeds != UNKNOWN, np.zeros(best.shape, bool)
+    changed = np.zeros(best.shape, bool)
     voxels.put(known, (leading.best > 0) & (leading.best == voxels.at(named)))
     apply_rules(rules, Labelling(best, likeliest, value, known, changed), progress)
-    unsure = np.where(voxels.at(changed), 1, 1 - (leading.best_value - leading.second_value))
-    uncertainty = np.zeros(best.shape, np.uint8)
-    voxels.put(uncertainty, np.rint(255 * unsure).astype(np.uint8))
+    uncertainty, unsure = np.zeros(best.shape, np.uint8), np.empty(len(voxels.places), np.uint8)
+
+    def rate(part: slice) -> None:
+        lead = leading.best_value[part] - leading.second_value[part]
+        lead[changed.reshape(-1)[voxels.places[part]]] = 0
+        unsure[part] = np.rint(255 * (1 - lead))
+
+    in_threads(rate, voxels.parts)
+    voxels.put(uncertainty, unsure)
     return best, uncertainty
 
 
@@ -198,16 +231,13 @@ def _walked(
     leading, iterations = Leading(len(voxels.places)), []
     share = WALK.share(problem.gamma)
     wanted = priors.worth_solving(context.tolerance, progress)
-    several = {c for group in context.evidence.groups if len(group) > 1 for c in group}
-    boxes = (
-        _boxes(voxels, problem, priors.likely(CUT_SHARE * context.tolerance), max(several), progress) if several else {}
-    )
-    together = [c for c in wanted if c not in several]
+    boxes = _boxes(voxels, problem, priors, wanted, context.evidence.count, CUT_SHARE * context.tolerance, progress)
+    together = [c for c, box in boxes.items() if len(voxels.inside(box)) > SMALL_PART * len(voxels.places)]
     for start in range(0, len(together), MAX_CLASSES_TOGETHER):
         batch = together[start : start + MAX_CLASSES_TOGETHER]
         prior = np.stack([priors.of(c) for c in batch])
         progress.check()
-        x, done = context.solver.solve_sparse(problem.copy(), batch, prior, context.tolerance, progress)
+        x, done = context.solver.solve_sparse(problem.copy(), batch, prior, prior, context.tolerance, progress)
         for c, found, own in zip(batch, x, prior, strict=True):
             leading.add(c, found, own, share)
         iterations.append(done)
@@ -215,7 +245,7 @@ def _walked(
     def solve(c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         return _solve_boxed(context, voxels, problem, priors, c, boxes[c], progress)
 
-    apart = [c for c in wanted if c in boxes]
+    apart = [c for c in boxes if c not in together]
     for c, (own, x, prior, done) in zip(apart, in_order(solve, apart, context.solver.at_once), strict=True):
         leading.add(c, x, prior, share, own)
         iterations.append(done)
@@ -223,19 +253,39 @@ def _walked(
 
 
 def _boxes(
-    voxels: OpenVoxels, problem: SparseProblem, class_of: np.ndarray, highest: int, progress: Progress
+    voxels: OpenVoxels,
+    problem: SparseProblem,
+    priors: ClassPriors,
+    wanted: Sequence[int],
+    count: int,
+    least: float,
+    progress: Progress,
 ) -> dict[int, np.ndarray]:
-    """Class -> box (3, 2) around the open voxels that are of it by `class_of`, and its seeds beside open voxels."""
+    """Class -> box (3, 2) around open voxels where its prior is more than `least`, and its seeds beside open voxels.
+
+    `wanted` are classes below `count`. One without such voxels has no box: it comes out nowhere.
+    """
     from ACSegLib.fill.walk import sparse_kernels
 
+    likely = priors.likely(least)
+
     def widened(part: slice) -> np.ndarray:
-        boxes = np.tile(np.array([np.iinfo(np.int64).max, 0]), (highest + 1, 3, 1))
-        sparse_kernels.widen(part.start, part.stop, voxels.places, voxels.shape, problem.neighbours, class_of, boxes)
+        boxes = np.tile(np.array([np.iinfo(np.int64).max, 0]), (count, 3, 1))
+        sparse_kernels.widen(part.start, part.stop, voxels.places, voxels.shape, problem.neighbours, likely, boxes)
         return boxes
 
-    parts = in_threads(widened, _parts(len(voxels.places)), progress.check)
+    def spanned(c: int) -> np.ndarray:
+        places = voxels.places[priors.of(c) > least]
+        if not len(places):
+            return np.array([[np.iinfo(np.int64).max, 0]] * 3)
+        return np.array([(place.min(), place.max() + 1) for place in np.unravel_index(places, voxels.shape)])
+
+    parts = in_threads(widened, voxels.parts, progress.check)
     low, high = np.min([p[..., 0] for p in parts], axis=0), np.max([p[..., 1] for p in parts], axis=0)
-    return {c: np.stack([low[c], high[c]], axis=1) for c in np.flatnonzero(high[:, 0]).tolist()}
+    single = [c for c in wanted if priors.is_alone(c)]
+    for c, box in zip(single, in_threads(spanned, single, progress.check), strict=True):
+        low[c], high[c] = np.minimum(low[c], box[:, 0]), np.maximum(high[c], box[:, 1])
+    return {c: np.stack([low[c], high[c]], axis=1) for c in wanted if high[c, 0] > 0}
 
 
 def _solve_boxed(
@@ -254,13 +304,17 @@ def _solve_boxed(
     tolerance, shape = context.tolerance, np.array(voxels.shape)
     bound = CUT_SHARE * tolerance * problem.gamma / (context.evidence.axis_weights * (1 + MIN_EDGE_WEIGHT))
     box, grow, total = start, np.full((3, 2), MARGIN), 0
+    found: tuple[np.ndarray, np.ndarray] | None = None
     while True:
         box = np.stack([np.maximum(box[:, 0] - grow[:, 0], 0), np.minimum(box[:, 1] + grow[:, 1], shape)], axis=1)
         own = voxels.inside(box)
         prior = np.ascontiguousarray(priors.of(c, own), np.float32)[None]
+        begun = prior.copy()
+        if found is not None:  # the walk goes on from where it was
+            begun[0, np.searchsorted(own, found[0])] = found[1]
         part = _part(voxels, problem, own, box)
-        x, done = context.solver.solve_sparse(part, [c], prior, (1 - CUT_SHARE) * tolerance, progress)
-        total += done
+        x, done = context.solver.solve_sparse(part, [c], prior, begun, (1 - CUT_SHARE) * tolerance, progress)
+        found, total = (own, x[0]), total + done
         grow = MORE * _leaks(x[0], voxels.places[own], box, shape, bound)
         if not grow.any():
             return own, x[0], prior[0], total
@@ -283,9 +337,3 @@ def _leaks(x: np.ndarray, places: np.ndarray, box: np.ndarray, shape: np.ndarray
         for end, (side, ends) in enumerate(((box[axis, 0], 0), (box[axis, 1] - 1, shape[axis] - 1))):
             found[axis, end] = side != ends and bool((x[few][at == side] > bound[axis]).any())
     return found
-
-
-def _parts(count: int) -> list[slice]:
-    """Parts of a list, one for each core."""
-    ends = [count * n // threads() for n in range(threads() + 1)]
-    return [slice(a, b) for a, b in itertools.pairwise(ends)]

@@ -32,7 +32,6 @@ from ACSegLib.fill.correcting.reliability import (
     RIM,
     Reliability,
     find_reliability,
-    trust_at,
 )
 from ACSegLib.fill.correcting.segment_distances import SegmentDistances, places_of
 from ACSegLib.fill.correcting.visibility import visibility
@@ -193,7 +192,9 @@ class CorrectionProblem:
                 away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             unknown &= ~_anchors(before, changed, all_open, away)
         seeds = after.copy()
-        seeds[unknown] = np.where(outside[unknown], OUTSIDE, UNKNOWN)
+        np.copyto(seeds, np.int16(UNKNOWN), where=unknown)
+        if outside.any():
+            np.copyto(seeds, np.int16(OUTSIDE), where=unknown & outside)
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
@@ -248,7 +249,7 @@ class CorrectionProblem:
             evidence = replace(evidence, believed=self.distances, width=OUTLINE_WIDTH, lead=reliability.lead)
             if reliability.length < EVERYWHERE:
                 away = capped_distance(self.learned >= 0, evidence.features.spacing, FAR_AWAY * reliability.length)
-                evidence = replace(evidence, trust=trust_at(away, reliability.length))
+                evidence = replace(evidence, away=away, length=reliability.length)
         if believed is not None:
             samples = samples.joined(believed)
         return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
@@ -374,9 +375,13 @@ def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.
 
 def _all_open(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray) -> list[int]:
     """Classes that a change took voxels from, and whose other voxels are all to be found."""
-    candidates = np.intersect1d(before[changed], before[unknown])
-    closed = np.bincount(before[~(changed | unknown)], minlength=int(candidates.max(initial=0)) + 1)
-    return [c for c in candidates.tolist() if not closed[c]]
+    found = np.intersect1d(before[changed], before[unknown])
+    for classes, *masks in zip(before, changed, unknown, strict=True):
+        if not len(found):  # as soon as a voxel of each is found that stays: planes take time
+            break
+        stays = np.bincount(classes[~np.logical_or(*masks)], minlength=int(found.max()) + 1) > 0
+        found = found[~stays[found]]
+    return [int(c) for c in found]
 
 
 def _anchors(before: np.ndarray, changed: np.ndarray, classes: Sequence[int], away: np.ndarray) -> np.ndarray:

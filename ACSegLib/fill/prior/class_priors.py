@@ -108,6 +108,10 @@ class ClassPriors:
         places = in_threads(lambda c: bounding_box((starts == c) | (free & (self.of(c) > least))), own, check)
         return boxes | dict(zip(own, places, strict=True))
 
+    def is_alone(self, c: int) -> bool:
+        """Whether a class has its group alone."""
+        return len(self._groups[self._group_of[c]]) == 1
+
     def likely(self, least: float) -> np.ndarray:
         """Class of a shared group whose prior is more than `least` at each voxel, int16; 0 where there is none.
 

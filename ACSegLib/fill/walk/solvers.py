@@ -61,14 +61,17 @@ class Solver(ABC):
         return start, done
 
     @abstractmethod
-    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
-        """The scaled system of a list of voxels; `prior` is float32, (R, n)."""
+    def _sparse_system(
+        self, problem: SparseProblem, prior: np.ndarray, start: np.ndarray, classes: list[int]
+    ) -> System:
+        """The scaled system of a list of voxels; `prior` and `start` are float32, (R, n)."""
 
     def solve_sparse(
         self,
         problem: SparseProblem,
         classes: list[int],
         prior: np.ndarray,
+        start: np.ndarray,
         tolerance: float = constants.TOLERANCE,
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
@@ -76,11 +79,11 @@ class Solver(ABC):
 
         Parameters
         ----------
-        prior : ndarray of float32, (R, n)
-            Prior of each class, from which the walk starts.
+        prior, start : ndarray of float32, (R, n)
+            Prior and initial value of each class.
         """
         progress = progress or Progress()
-        system = self._sparse_system(problem, prior, classes)
+        system = self._sparse_system(problem, prior, start, classes)
         done = conjugate_gradients(system, tolerance * problem.gamma, progress)
         found = np.empty_like(prior)
         system.write(found)
@@ -107,8 +110,10 @@ class CpuSolver(Solver):
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return CpuSystem(problem, prior, start, check)
 
-    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
-        return SparseSystem(problem, prior, classes)
+    def _sparse_system(
+        self, problem: SparseProblem, prior: np.ndarray, start: np.ndarray, classes: list[int]
+    ) -> System:
+        return SparseSystem(problem, prior, classes, start)
 
 
 class TorchSolver(Solver):
@@ -150,13 +155,14 @@ class TorchSolver(Solver):
         problem: SparseProblem,
         classes: list[int],
         prior: np.ndarray,
+        start: np.ndarray,
         tolerance: float = constants.TOLERANCE,
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
         """See `Solver.solve_sparse`; MemoryLimitError as for `solve`."""
 
         def on(solver: Solver) -> tuple[np.ndarray, int]:
-            return Solver.solve_sparse(solver, problem, classes, prior, tolerance, progress)
+            return Solver.solve_sparse(solver, problem, classes, prior, start, tolerance, progress)
 
         return self._with_fallback(on, str(len(problem.weights)))
 
@@ -182,8 +188,10 @@ class TorchSolver(Solver):
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return TorchSystem(problem, prior, start, self._device)
 
-    def _sparse_system(self, problem: SparseProblem, prior: np.ndarray, classes: list[int]) -> System:
-        return SparseTorchSystem(problem, prior, classes, self._device)
+    def _sparse_system(
+        self, problem: SparseProblem, prior: np.ndarray, start: np.ndarray, classes: list[int]
+    ) -> System:
+        return SparseTorchSystem(problem, prior, start, classes, self._device)
 
 
 def choose_solver(device: str = "auto") -> Solver:

@@ -80,7 +80,7 @@ def edge_weights(differences, neighbours, axis_weights, beta, floor):
 
 
 @_loop
-def _start_system(begin, end, weights, neighbours, gamma, classes, prior, scale, residual):
+def _start_system(begin, end, weights, neighbours, gamma, classes, prior, start, scale, residual):
     for n in range(begin, end):
         total = gamma
         for edge in range(6):
@@ -88,22 +88,22 @@ def _start_system(begin, end, weights, neighbours, gamma, classes, prior, scale,
         s = np.float32(1.0) / math.sqrt(total)
         scale[n] = s
         for r in range(len(prior)):
-            flow = (gamma - total) * prior[r, n]
+            flow = gamma * prior[r, n] - total * start[r, n]
             for edge in range(6):
                 other = neighbours[n, edge]
                 if other >= 0:
-                    flow += weights[n, edge] * prior[r, other]
+                    flow += weights[n, edge] * start[r, other]
                 elif other == -1 - classes[r]:
                     flow += weights[n, edge]
             residual[r, n] = s * flow
 
 
-def start_system(weights, neighbours, gamma, classes, prior, scale, residual):
-    """Set up D^-1/2 (L + gamma) D^-1/2 and its residual for a walk that starts from its prior (R, n).
+def start_system(weights, neighbours, gamma, classes, prior, start, scale, residual):
+    """Set up D^-1/2 (L + gamma) D^-1/2 and its residual for a walk with a prior that begins at `start`, both (R, n).
 
     `classes` (R,) are the classes that the rows of the prior are of.
     """
-    spread(_start_system, len(weights), weights, neighbours, gamma, classes, prior, scale, residual)
+    spread(_start_system, len(weights), weights, neighbours, gamma, classes, prior, start, scale, residual)
 
 
 @_loop
@@ -265,3 +265,21 @@ def _widen(begin, end, places, shape, neighbours, class_of, boxes):
 def widen(begin, end, places, shape, neighbours, class_of, boxes):
     """Let boxes (classes, 3, 2) hold the free voxels begin..end-1 of their class, and seeds beside such voxels."""
     _widen(begin, end, places, shape, neighbours, class_of, boxes)
+
+
+@_loop
+def _inside(begin, end, places, starts, shape, box, first, last):
+    rows = box[1, 1] - box[1, 0]
+    for n in range(begin, end):
+        line = (box[0, 0] + n // rows) * shape[1] + box[1, 0] + n % rows
+        low, high = starts[line], starts[line + 1]
+        while low < high and places[low] < line * shape[2] + box[2, 0]:
+            low += 1
+        while high > low and places[high - 1] >= line * shape[2] + box[2, 1]:
+            high -= 1
+        first[n], last[n] = low, high
+
+
+def inside(places, starts, shape, box, first, last):
+    """Write where in the list the free voxels of each row of a box begin and end; `starts` is where those of all do."""
+    spread(_inside, len(first), places, starts, shape, box, first, last)

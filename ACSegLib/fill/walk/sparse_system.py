@@ -70,12 +70,20 @@ class SparseSystem(CpuSystem):
     problem : SparseProblem
         Its arrays are overwritten.
     prior : ndarray of float32, (R, n)
-        Prior of each class, from which the walk starts.
+        Prior of each class.
     classes : sequence of int, optional
         Class of each row, if that is not its number.
+    start : ndarray of float32, (R, n), optional
+        Where the walk begins, if not at its prior.
     """
 
-    def __init__(self, problem: SparseProblem, prior: np.ndarray, classes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        problem: SparseProblem,
+        prior: np.ndarray,
+        classes: Sequence[int] | None = None,
+        start: np.ndarray | None = None,
+    ) -> None:
         from ACSegLib.fill.walk import kernels as walk_kernels
         from ACSegLib.fill.walk import sparse_kernels
 
@@ -83,14 +91,14 @@ class SparseSystem(CpuSystem):
         size, count = prior.shape
         numbers = np.asarray(range(size) if classes is None else classes, np.int64)
         rows = -(-count // _ROW)
-        self._start, self._count = prior, count
+        self._start, self._count = prior if start is None else start, count
         self._edges, self._neighbours = problem.weights, problem.neighbours
         self._scale = np.zeros((rows, 1, _ROW), np.float32)
         self._residual = np.zeros((size, rows, 1, _ROW), np.float32)
         self._correction, self._product = np.zeros_like(self._residual), np.zeros_like(self._residual)
         gamma, scale = np.float32(problem.gamma), self._scale.reshape(-1)
         residual = self._listed(self._residual)
-        sparse_kernels.start_system(self._edges, self._neighbours, gamma, numbers, prior, scale, residual)
+        sparse_kernels.start_system(self._edges, self._neighbours, gamma, numbers, prior, self._start, scale, residual)
         sparse_kernels.scale_weights(self._edges, self._neighbours, scale)
         self._direction = self._residual.copy()
         self._sums = np.empty((size, walk_kernels.BLOCKS))

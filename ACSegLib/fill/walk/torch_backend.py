@@ -101,18 +101,20 @@ class TorchSystem(System):
 class SparseTorchSystem(TorchSystem):
     """The same for a list of free voxels (see `sparse_system`), as tensors (R, 1, 1, n)."""
 
-    def __init__(self, problem: SparseProblem, prior: np.ndarray, classes: Sequence[int], device: Any) -> None:
+    def __init__(
+        self, problem: SparseProblem, prior: np.ndarray, start: np.ndarray, classes: Sequence[int], device: Any
+    ) -> None:
         import torch
 
         self._torch, self._device = torch, device
-        self._x = torch.from_numpy(prior).to(device)[:, None, None]
+        self._x, wanted = (torch.from_numpy(a).to(device)[:, None, None] for a in (start, prior))
         edges, others = (torch.from_numpy(a).to(device) for a in (problem.weights, problem.neighbours.astype(np.int64)))
         free = others >= 0
         total = problem.gamma + edges.sum(dim=1)
         self._scale = total.rsqrt()
         self._places, self._edges = torch.where(free, others, 0), torch.where(free, edges, 0)
         ends = torch.stack([torch.where(others == -1 - c, edges, 0).sum(dim=1) for c in classes])[:, None, None]
-        flow = (problem.gamma - total) * self._x + self._neighbours(self._x) + ends
+        flow = problem.gamma * wanted - total * self._x + self._neighbours(self._x) + ends
         self._residual = self._scale * flow
         self._edges = self._edges * self._scale[:, None] * self._scale[self._places]
         self._correction = torch.zeros_like(self._x)

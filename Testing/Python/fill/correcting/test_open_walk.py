@@ -52,7 +52,8 @@ def test_walks_on_the_list_are_those_in_the_slab(mask, box, solver):
     whole = SlabProblem(image, seeds, seeds != -2, BETA, GAMMA, ALONG)
     expected, _ = CpuSolver().solve(whole, classes, prior, prior.copy(), 1e-5)
     at = prior.reshape(2, -1)[:, voxels.places[own]]
-    found, _ = solver.solve_sparse(listed, classes, np.ascontiguousarray(at), 1e-5)
+    start = rng.random(at.shape).astype(np.float32)
+    found, _ = solver.solve_sparse(listed, classes, np.ascontiguousarray(at), start, 1e-5)
     assert found == pytest.approx(expected.reshape(2, -1)[:, voxels.places[own]], abs=3e-5)
     assert np.abs(found - at).max() > 0.1  # the walk did something
 
