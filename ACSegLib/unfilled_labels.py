@@ -18,7 +18,7 @@ def unfilled_notes(segmentation: Segmentation) -> list[str]:
     segmentation : Segmentation
         The structures that are measured.
     """
-    found = _sparse_slices(segmentation)
+    found = few_slices(segmentation)
     if not found:
         return []
     return [f"{segmentation.name}: the labels lie on {found} only; fill between the slices before you use them."]
@@ -29,7 +29,7 @@ def notes_on_one_unfilled(result: Segmentation, reference: Segmentation) -> list
 
     Both may: two persons have drawn the same slices.
     """
-    sides = {"result": _sparse_slices(result), "reference": _sparse_slices(reference)}
+    sides = {"result": few_slices(result), "reference": few_slices(reference)}
     if all(sides.values()):
         return []
     return [
@@ -40,11 +40,17 @@ def notes_on_one_unfilled(result: Segmentation, reference: Segmentation) -> list
     ]
 
 
-def _sparse_slices(segmentation: Segmentation) -> str:
-    """The few slices, counted, that labels lie on; "" if they lie on more, or on none."""
+def few_slices(segmentation: Segmentation, *, single: bool = False) -> str:
+    """The few slices, counted, that labels lie on; "" if they lie on more, or on none.
+
+    A `single` slice of a volume that has several may count as well.
+    """
     if not any(layer.any() for layer in segmentation.layers):
         return ""
     occupied = segmentation.occupied()
+    for axis, name in enumerate(AXES if single else ()):
+        if len(slices := _occupied_slices(occupied, axis)) == 1 < occupied.shape[axis]:
+            return counted({name: slices.tolist()})
     if not any(_has_gaps(occupied, axis) for axis in range(3)):  # of nearly all segmentations, and at once
         return ""
     found = find_labelled_slices(occupied)
@@ -54,5 +60,9 @@ def _sparse_slices(segmentation: Segmentation) -> str:
 
 def _has_gaps(occupied: np.ndarray, axis: int) -> bool:
     """Whether most slices between the first and the last one with labels have none."""
-    slices = np.flatnonzero(occupied.any(axis=tuple(other for other in range(3) if other != axis)))
+    slices = _occupied_slices(occupied, axis)
     return len(slices) > 1 and 2 * len(slices) <= slices[-1] - slices[0] + 1
+
+
+def _occupied_slices(occupied: np.ndarray, axis: int) -> np.ndarray:
+    return np.flatnonzero(occupied.any(axis=tuple(other for other in range(3) if other != axis)))

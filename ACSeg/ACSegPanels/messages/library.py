@@ -533,6 +533,14 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "or leave out --bead-reference."
         ),
         _("{0}: states no position; {1} was laid on {2} voxel by voxel."),
+        _(
+            "{0}: the labels lie on {1} only, and all others of {2} would be erased; draw the slices right in a copy "
+            "of the segmentation, and give this copy."
+        ),
+        _(
+            "{0}: the labels lie on {1} only, so that there is no segmentation to correct; fill between the slices "
+            "first."
+        ),
         _("{0}: the labels lie on {1} only; fill between the slices before you use them."),
         _(
             "{0}: the labels of the {1} lie on {2} only, and what the other has between these counts as wrong; fill "

@@ -22,6 +22,7 @@ from ACSegLib.geometry import size_text
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.masks import Box, at_borders, bounding_box
 from ACSegLib.threads import chunks_of, in_threads
+from ACSegLib.unfilled_labels import few_slices
 from ACSegLib.volume import Segment, Segmentation
 
 #: Share of the outlines of a slice that has changes within `NEAR_OUTLINE` voxels, from which on it was redrawn.
@@ -122,7 +123,8 @@ def find_decisions(
     Raises
     ------
     InputError
-        If the two differ in shape, if a slice does not exist, or if nothing was decided.
+        If the two differ in shape, if one of them holds a few slices only, if a slice does not exist, or if nothing was
+        decided.
     """
     if segmentation.shape != corrected.shape:
         raise InputError(
@@ -141,6 +143,7 @@ def find_decisions(
             f"the corrected segmentation does not differ from the segmentation{but}, so nothing says what is wrong; "
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         )
+    _require_whole(segmentation, corrected, changed)
     if changed.any() and not _has_voxels(segmentation):
         notes.append(
             "the segmentation was empty before your changes; to compute one from labelled slices or strokes, use the "
@@ -157,6 +160,26 @@ def find_decisions(
     fresh = mark_slices(changed.shape, whole, changed) if whole else changed
     known = fresh if decided is None else fresh | decided
     return replace(decisions, known=known, fresh=fresh, slices=whole)
+
+
+def _require_whole(segmentation: Segmentation, corrected: Segmentation, changed: np.ndarray) -> None:
+    """Refuse labels of a few slices in the place of a segmentation, or of its corrected copy: all else was not erased.
+
+    Looked for where most voxels changed: it takes time.
+    """
+    before, after = (sum(map(np.count_nonzero, labels.layers)) for labels in (segmentation, corrected))
+    if 2 * np.count_nonzero(changed) <= max(before, after):
+        return
+    if 0 < before < after and (found := few_slices(segmentation)):
+        raise InputError(
+            f"{segmentation.name!r}: the labels lie on {found} only, so that there is no segmentation to correct; fill "
+            "between the slices first."
+        )
+    if after < before and (found := few_slices(corrected, single=not few_slices(segmentation, single=True))):
+        raise InputError(
+            f"{corrected.name!r}: the labels lie on {found} only, and all others of {segmentation.name!r} would be "
+            "erased; draw the slices right in a copy of the segmentation, and give this copy."
+        )
 
 
 def _checked_slices(slices: Mapping[str, list[int]], shape: tuple[int, ...]) -> dict[str, list[int]]:

@@ -430,6 +430,24 @@ def test_a_new_segment_is_not_taken_for_a_deleted_one_that_had_its_label_value()
     assert not decisions.changed[with_bead == 2].any(), "what was deleted was not erased by hand"
 
 
+@pytest.mark.parametrize("slices", [[18], [12, 18, 24]])
+def test_slices_alone_are_not_taken_for_a_corrected_copy(slices):
+    """All others would count as erased."""
+    alone = np.zeros_like(TRUTH)
+    alone[slices] = TRUTH[slices]
+    with pytest.raises(InputError, match=rf"'slices': the labels lie on {len(slices)} slices? along z \(k\) only"):
+        correct(IMAGE, segmentation(SMALL), segmentation(alone, name="slices"), slices={"k": slices})
+    if len(slices) > 1:
+        with pytest.raises(InputError, match=r"'slices': .* no segmentation to correct; fill between the slices first"):
+            correct(IMAGE, segmentation(alone, name="slices"), segmentation(TRUTH))
+
+
+def test_a_slice_that_is_drawn_into_an_empty_segmentation_counts():
+    alone = np.zeros_like(TRUTH)
+    alone[18] = TRUTH[18]
+    assert find_decisions(segmentation(np.zeros_like(alone)), segmentation(alone)).changed.sum() == alone.sum()
+
+
 def test_nothing_corrected_is_said():
     with pytest.raises(InputError, match="does not differ from the segmentation"):
         correct(IMAGE, segmentation(SMALL), segmentation(SMALL))
