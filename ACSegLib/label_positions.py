@@ -16,8 +16,9 @@ def place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
     mine, theirs = segmentation.geometry, onto.geometry
     if mine == Geometry():
         return theirs
-    if (place := place_by_planes(segmentation, onto)) is not None:
-        return place
+    for stated in (place_by_planes, place_by_crop):
+        if (place := stated(segmentation, onto)) is not None:
+            return place
     if not lacks_position(segmentation, onto):
         return reading_of(segmentation, onto)
     if "px" not in (mine.unit, theirs.unit):
@@ -28,7 +29,7 @@ def place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
 def lacks_position(segmentation: Segmentation, onto: Volume | Segmentation) -> bool:
     """Whether nothing tells where labels of another shape than an image lie in it."""
     mine = segmentation.geometry
-    if place_by_planes(segmentation, onto) is not None:
+    if place_by_planes(segmentation, onto) is not None or place_by_crop(segmentation, onto) is not None:
         return False
     return mine == Geometry() or not (mine.has_position or any(mine.origin) or not any(onto.geometry.origin))
 
@@ -52,6 +53,26 @@ def place_by_planes(segmentation: Segmentation, onto: Volume | Segmentation) -> 
         return None
     place = np.array(theirs.origin) + theirs.direction_matrix @ along
     return replace(mine, origin=tuple(place), direction=theirs.direction, has_position=True)
+
+
+def place_by_crop(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry | None:
+    """The grid of a part that Slicer saved of an image whose voxel size it did not know, by the voxels of the part.
+
+    None where the part is of an image of another size, has a voxel size, or lies on the voxels of the other by numbers.
+    """
+    from ACSegLib.resample import is_aligned
+
+    mine, (offset, extent) = (
+        segmentation.geometry,
+        (segmentation.meta.get(f"reference_{n}") for n in ("offset", "extent")),
+    )
+    if not offset or not extent or replace(mine, origin=Geometry().origin) != Geometry():
+        return None
+    first, last = extent[::2], extent[1::2]
+    size = tuple(b - a + 1 for a, b in zip(first, last, strict=True))
+    if size != onto.shape[::-1] or is_aligned(mine, onto.geometry, onto.shape):
+        return None
+    return onto.geometry.cropped([n - start for n, start in zip(offset, first, strict=True)])
 
 
 def reading_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:

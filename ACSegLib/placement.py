@@ -11,7 +11,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.geometry import MAX_SHIFT, ROUNDING, size_text
-from ACSegLib.label_positions import lacks_position, place_by_planes, place_of, reading_of
+from ACSegLib.label_positions import lacks_position, place_by_crop, place_by_planes, place_of, reading_of
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 from ACSegLib.wording import counted, listed
 
@@ -301,6 +301,11 @@ def _assumptions(
     at_corner = unturned and not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
     if by_planes:
         yield f"{segmentation.name}: was placed on {onto.name} by the positions of the planes that both files state."
+    elif place_by_crop(segmentation, onto) is not None:
+        yield (
+            f"{segmentation.name}: states no voxel size, as where Slicer found none in the image; it was placed on "
+            f"{onto.name} by the voxels that it covers."
+        )
     elif lacks_position(segmentation, onto) or (segmentation.shape != onto.shape and at_corner):
         yield (
             f"{segmentation.name}: has another shape than {onto.name} and states no position; its first voxel was "

@@ -272,6 +272,39 @@ def test_labels_keep_their_position_on_an_image_without_one(tmp_path):
     require_same_grid(image, placed)
 
 
+def _cropped_by_slicer(path, part, start, size, spacing=1):
+    """A .seg.nrrd of Slicer of an image for which it had no voxel size, cropped to what was drawn."""
+    extent = "".join(f"0;{n - 1};" for n in size)
+    axes = " ".join(f"({','.join(str(spacing * (a == b)) for b in range(3))})" for a in range(3))
+    fields = {
+        "type": "unsigned char", "dimension": 3, "space": "left-posterior-superior", "encoding": "raw",
+        "sizes": " ".join(map(str, part.shape[::-1])), "space directions": axes,
+        "space origin": f"({','.join(str(spacing * n) for n in start)})",
+    }  # fmt: skip
+    keys = {
+        "Segment0_ID": "cell", "Segment0_Name": "cell", "Segment0_LabelValue": 1, "Segment0_Layer": 0,
+        "Segmentation_ReferenceImageExtentOffset": " ".join(map(str, start)),
+        "Segmentation_ConversionParameters": f"Reference image geometry|{'1;' * 16}{extent}|Reference&",
+        "Segmentation_MasterRepresentation": "Binary labelmap",
+    }  # fmt: skip
+    rows = [f"{name}: {value}" for name, value in fields.items()] + [f"{name}:={value}" for name, value in keys.items()]
+    path.write_bytes("\n".join(["NRRD0004", *rows, "", ""]).encode() + part.tobytes())
+
+
+@pytest.mark.parametrize("place", [NM, replace(NM, origin=(0.0, 0.0, 0.0), direction=_TURNED), replace(NM, unit="px")])
+def test_a_part_that_slicer_saved_of_an_image_without_a_voxel_size_lies_on_its_voxels(place, tmp_path):
+    """Slicer knows no voxel size of a TIFF of ImageJ."""
+    image, labels = Volume(np.zeros(SHAPE), place, "image"), box().labels
+    _cropped_by_slicer(tmp_path / "part.seg.nrrd", labels[4:12, 5:13, 6:14], (6, 5, 4), SHAPE[::-1])
+    with pytest.warns(UserWarning, match="part: states no voxel size.* by the voxels that it covers"):
+        placed = place_labels(open_segmentation(tmp_path / "part.seg.nrrd"), image)
+    assert np.array_equal(placed.labels, labels)
+    for size, spacing in (((20, 18, 17), 1), (SHAPE[::-1], 2)):  # of another image, or with a voxel size
+        _cropped_by_slicer(tmp_path / "other.seg.nrrd", labels[4:12, 5:13, 6:14], (6, 5, 4), size, spacing)
+        with pytest.raises(InputError):
+            place_labels(open_segmentation(tmp_path / "other.seg.nrrd"), image)
+
+
 def test_a_part_of_a_volume_without_a_position_has_its_own():
     """Parts of one file lie where they were cut out."""
     silent = replace(NM, origin=(0.0, 0.0, 0.0), has_position=False)
