@@ -534,6 +534,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: states no position; {1} was laid on {2} voxel by voxel."),
         _(
+            "{0}: states no voxel size, as where Slicer found none in the image; it was placed on {1} by the voxels "
+            "that it covers."
+        ),
+        _(
             "{0}: the labels lie on {1} only, and all others of {2} would be erased; draw the slices right in a copy "
             "of the segmentation, and give this copy."
         ),
