@@ -16,10 +16,9 @@ def place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
     mine, theirs = segmentation.geometry, onto.geometry
     if mine == Geometry():
         return theirs
-    for stated in (place_by_planes, place_by_crop):
-        if (place := stated(segmentation, onto)) is not None:
-            return place
-    if not lacks_position(segmentation, onto):
+    if (place := _place_by_voxels(segmentation, onto)) is not None:
+        return place
+    if _has_position(mine, theirs):
         return reading_of(segmentation, onto)
     if "px" not in (mine.unit, theirs.unit):
         theirs = theirs.in_unit(mine.unit)
@@ -29,9 +28,20 @@ def place_of(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
 def lacks_position(segmentation: Segmentation, onto: Volume | Segmentation) -> bool:
     """Whether nothing tells where labels of another shape than an image lie in it."""
     mine = segmentation.geometry
-    if place_by_planes(segmentation, onto) is not None or place_by_crop(segmentation, onto) is not None:
+    if _place_by_voxels(segmentation, onto) is not None:
         return False
-    return mine == Geometry() or not (mine.has_position or any(mine.origin) or not any(onto.geometry.origin))
+    return mine == Geometry() or not _has_position(mine, onto.geometry)
+
+
+def _has_position(mine: Geometry, theirs: Geometry) -> bool:
+    """Whether a grid says where it lies on another one; one that begins at 0 needs no position."""
+    return mine.has_position or any(mine.origin) or not any(theirs.origin)
+
+
+def _place_by_voxels(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry | None:
+    """The grid of labels by the planes or the crop that the files state; None where they state neither."""
+    place = place_by_planes(segmentation, onto)
+    return place_by_crop(segmentation, onto) if place is None else place
 
 
 def place_by_planes(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry | None:
