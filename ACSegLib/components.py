@@ -79,6 +79,12 @@ class Components:
         heads = self._rows[runs] * self.shape[2] + self._starts[runs] - before
         return np.repeat(self._parts[runs], lengths), np.repeat(heads, lengths) + np.arange(lengths.sum())
 
+    def union(self, wanted: np.ndarray) -> np.ndarray:
+        """Some parts (`wanted` is bool, (parts,)) as a boolean array of the mask's shape."""
+        out = np.zeros(self.shape, bool)
+        out.reshape(-1)[self.voxels(wanted)[1]] = True
+        return out
+
     def mask(self, number: int) -> np.ndarray:
         """One part (numbered from 0) as a boolean array of its box's shape."""
         from ACSegLib import run_kernels as kernels

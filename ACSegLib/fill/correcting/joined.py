@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.components import Components, find_components
+from ACSegLib.components import find_components
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes
 from ACSegLib.fill.correcting.opened import MAX_REACH
@@ -74,17 +74,9 @@ def joined_to(
         box = grown_box(box, 1, [1, 1, 1], where.shape)
         drawn = changes[box]
         components = find_components(number[box] == n, 26)
-        own = _painted(components, components.holding(drawn))
+        own = components.union(components.holding(drawn))
         joined[box] |= own if seen is None else _without_thin_parts(own, own & drawn, spacing, seen)
     return joined & where
-
-
-def _painted(components: Components, wanted: np.ndarray) -> np.ndarray:
-    """Some of the components as one mask, bool, (k, j, i)."""
-    mask = np.zeros(components.shape, bool)
-    _, voxels = components.voxels(wanted)
-    mask[np.unravel_index(voxels, components.shape)] = True
-    return mask
 
 
 def _without_thin_parts(error: np.ndarray, strokes: np.ndarray, spacing: Sequence[float], seen: float) -> np.ndarray:
@@ -101,7 +93,7 @@ def _without_thin_parts(error: np.ndarray, strokes: np.ndarray, spacing: Sequenc
         alike = steps == step
         least = float(deepest[alike].min())
         thick = find_components(depth >= THIN * least, 26)
-        core = _painted(thick, thick.holding(_painted(parts, alike)))
+        core = thick.union(thick.holding(parts.union(alike)))
         kept |= within_distance(core, spacing, min(least / max(1 - seen, 1e-6), _diagonal(error.shape, spacing)))
     return kept & error
 
@@ -116,7 +108,7 @@ def without_specks(where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     `spacing` is along (k, j, i), in voxels of the finest axis.
     """
     components = find_components(where, 26)
-    return _painted(components, components.sizes * float(np.prod(spacing)) > np.pi / 6 * SPECK**3)
+    return components.union(components.sizes * float(np.prod(spacing)) > np.pi / 6 * SPECK**3)
 
 
 def grown_slips(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> list[tuple[int, int]]:
