@@ -15,13 +15,13 @@ from functools import cached_property
 import numpy as np
 
 from ACSegLib.compute import threads
-from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, MIN_EDGE_WEIGHT
+from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.class_priors import ClassPriors, classes_of_nearest_seeds, shares_of_absent_groups
 from ACSegLib.fill.seeds import UNKNOWN, count_classes
 from ACSegLib.fill.slab import SMALL_PART, Context
-from ACSegLib.fill.walk.boxed import CUT_SHARE, MARGIN, MORE
+from ACSegLib.fill.walk.boxed import CUT_SHARE, MARGIN, MORE, leak_bound
 from ACSegLib.fill.walk.sparse_system import SparseProblem
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
@@ -302,7 +302,7 @@ def _solve_boxed(
     Returns the voxels in the box, as places in the list, its probability and prior there, and the iterations.
     """
     tolerance, shape = context.tolerance, np.array(voxels.shape)
-    bound = CUT_SHARE * tolerance * problem.gamma / (context.evidence.axis_weights * (1 + MIN_EDGE_WEIGHT))
+    bound = leak_bound(tolerance, problem.gamma, context.evidence.axis_weights)
     box, grow, total = start, np.full((3, 2), MARGIN), 0
     found: tuple[np.ndarray, np.ndarray] | None = None
     while True:

@@ -68,7 +68,7 @@ def solve_boxed(
     progress : Progress
     """
     shape = problem.seeds.shape
-    bound = CUT_SHARE * tolerance * problem.gamma / (problem.axis_weights * (1 + MIN_EDGE_WEIGHT))
+    bound = leak_bound(tolerance, problem.gamma, problem.axis_weights)
     box, total = start, 0
     grow: np.ndarray = np.full((3, 2), MARGIN)
     found: BoxedWalk | None = None
@@ -84,6 +84,11 @@ def solve_boxed(
         found = BoxedWalk(box, x, prior, total)
         grow = MORE * _leaks(np.where((part.seeds < 0) & part.valid, x[0], 0), box, shape, bound)
     return found
+
+
+def leak_bound(tolerance: float, gamma: float, axis_weights: np.ndarray) -> np.ndarray:
+    """Probability at the end of a box, along each axis, whose flow out of it costs `CUT_SHARE` of the tolerance."""
+    return CUT_SHARE * tolerance * gamma / (axis_weights * (1 + MIN_EDGE_WEIGHT))
 
 
 def _leaks(x: np.ndarray, box: Box, shape: tuple[int, ...], bound: np.ndarray) -> np.ndarray:
