@@ -19,6 +19,16 @@ FREE = -1
 
 
 @_loop
+def _beside(k, j, i, edge):
+    step = 1 if edge % 2 else -1
+    if edge < 2:
+        return k + step, j, i
+    if edge < 4:
+        return k, j + step, i
+    return k, j, i + step
+
+
+@_loop
 def _link(begin, end, image, seeds, index, first, here, differences, neighbours):
     nk, nj, ni = image.shape
     for row in range(begin, end):
@@ -30,14 +40,7 @@ def _link(begin, end, image, seeds, index, first, here, differences, neighbours)
             value = image[k, j, i]
             here[n] = value
             for edge in range(6):
-                a, b, c = k, j, i
-                step = 1 if edge % 2 else -1
-                if edge < 2:
-                    a += step
-                elif edge < 4:
-                    b += step
-                else:
-                    c += step
+                a, b, c = _beside(k, j, i, edge)
                 ends = a < 0 or b < 0 or c < 0 or a >= nk or b >= nj or c >= ni
                 if ends or seeds[a, b, c] < FREE:
                     neighbours[n, edge] = n
@@ -188,14 +191,7 @@ def _part(begin, end, voxels, places, shape, box, numbers, weights, neighbours, 
             own_weights[n, edge], own_neighbours[n, edge] = weights[voxel, edge], other
             if other < 0:
                 continue
-            a, b, c = k, j, i
-            step = 1 if edge % 2 else -1
-            if edge < 2:
-                a += step
-            elif edge < 4:
-                b += step
-            else:
-                c += step
+            a, b, c = _beside(k, j, i, edge)
             inside = 0 <= a < numbers.shape[0] and 0 <= b < numbers.shape[1] and 0 <= c < numbers.shape[2]
             if other != voxel and inside:
                 own_neighbours[n, edge] = numbers[a, b, c]
@@ -255,8 +251,7 @@ def _widen(begin, end, places, shape, neighbours, class_of, boxes):
             c = class_of[n] if edge < 0 else -1 - neighbours[n, edge]
             if c <= 0:
                 continue
-            step = 0 if edge < 0 else (1 if edge % 2 else -1)
-            at = (k + step * (edge // 2 == 0), j + step * (edge // 2 == 1), i + step * (edge // 2 == 2))
+            at = (k, j, i) if edge < 0 else _beside(k, j, i, edge)
             for axis in range(3):
                 boxes[c, axis, 0] = min(boxes[c, axis, 0], at[axis])
                 boxes[c, axis, 1] = max(boxes[c, axis, 1], at[axis] + 1)
