@@ -152,12 +152,12 @@ def crossValidation(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str
     report = outcome.report
     if report.mean_dice is None:
         return ""
-    text = _("Cross-validation on labelled slices: Dice {dice:.2f}.")
+    text = _("Cross-validation on labelled slices: Dice {dice:.3f}.")
     if report.whole_slices_hidden:
-        text = _("Expected, mean of all segments: Dice {dice:.2f}.")
+        text = _("Expected, mean of all segments: Dice {dice:.3f}.")
     lines = [text.format(dice=report.mean_dice)]
     for estimate in report.estimates:
-        text = _("{name}: Dice {value:.2f} ({low:.2f} to {high:.2f}).")
+        text = _("{name}: Dice {value:.3f} ({low:.3f} to {high:.3f}).")
         interval = estimate.dice
         lines.append(text.format(name=estimate.segment, value=interval.value, low=interval.low, high=interval.high))
     return "\n".join(lines)

@@ -57,7 +57,7 @@ def test_from_drawing_to_undo(desk, phantom):
     assert dice(filled, truth) > 0.9
     assert filled[before == 1].all()
     value = first.report.cross_validation_dice
-    assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
+    assert f"Dice {value:.3f}" in desk.panel.crossValidationLabel.text
     assert "were hidden" in desk.panel.crossValidationLabel.toolTip
 
     low, high = desk.numbers[1], desk.numbers[2]
@@ -66,7 +66,7 @@ def test_from_drawing_to_undo(desk, phantom):
     desk.fill()
     second = desk.effect.outcome
     assert f"Refilled around k = {extra}" in desk.effect.message
-    assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
+    assert f"Dice {value:.3f}" in desk.panel.crossValidationLabel.text
     assert second.report.slabs == [[low, extra], [extra, high]]
     untouched = np.r_[0 : low + 1, high : truth.shape[0]]
     assert np.array_equal(second.segmentation.labels[untouched], first.segmentation.labels[untouched])

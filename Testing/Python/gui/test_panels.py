@@ -90,7 +90,7 @@ def test_fill_panel(module, fake):
     assert np.array_equal(drawn, cell(1)[1])
     assert module.parameters.measureSegmentation is output
     assert "Used slices" in panel.ui.fillMessage.text
-    assert panel.ui.fillCrossValidation.text == "Cross-validation on labelled slices: Dice 0.91."
+    assert panel.ui.fillCrossValidation.text == "Cross-validation on labelled slices: Dice 0.912."
     assert "were hidden" in panel.ui.fillCrossValidation.toolTip
     assert panel.show3DButton.segmentationNode() is output
     panel.show3DButton.click()

@@ -50,7 +50,7 @@ function statusOf(name: StepName, model: Model): string {
   const running = model.running
   if (running !== null && running.kind === name) return `${Math.round(100 * running.fraction)} %`
   if (name === 'draw') return model.labelledCount === 0 ? '' : count(model.labelledCount, 'slice')
-  if (name === 'fill') return fill?.dice == null ? (fill === null ? '' : 'filled') : `Dice ${fill.dice.toFixed(2)}`
+  if (name === 'fill') return fill?.dice == null ? (fill === null ? '' : 'filled') : `Dice ${fill.dice.toFixed(3)}`
   if (name === 'correct') return fill === null || fill.suggestions.length === 0 ? '' : `${fill.suggestions.length} suggested`
   if (name === 'measure') return server?.table ? 'measured' : ''
   return ''
