@@ -27,9 +27,9 @@ MAX_VOXEL_MM = 5.0
 _TRUST = {"px": 0, "mm": 1}
 
 
-def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
+def same_grid(one: Volume | Segmentation, other: Volume | Segmentation) -> bool:
     """Whether two lie voxel on voxel."""
-    return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry, other.shape)
+    return one.shape == other.shape and one.geometry.matches(other.geometry, other.shape)
 
 
 def place_labels(
@@ -215,6 +215,21 @@ def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -
     note = f"{image.name}: was resampled to the grid of {labels.name}, so that its shapes stay as they are."
     tell([*_assumptions(labels, geometry, image, lost), note])
     return placed, resample_volume(image, placed.geometry, placed.shape)
+
+
+def place_volume(volume: Volume, image: Volume) -> Volume | None:
+    """Values that belong to the voxels of an image, such as probabilities, on its grid; None if they lie elsewhere.
+
+    They are copied exactly, also from a file whose axes are flipped or exchanged, or that holds more than the image.
+    """
+    from ACSegLib.resample import is_aligned, resample_volume
+
+    if same_grid(volume, image):
+        return volume
+    aligned = is_aligned(volume.geometry, image.geometry, image.shape)
+    if not aligned or not _covered_by(volume, image.geometry, image.shape).all():
+        return None
+    return resample_volume(volume, image.geometry, image.shape)
 
 
 def _covered_by(other: Volume | Segmentation, geometry: Geometry, shape: tuple[int, int, int]) -> np.ndarray:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ACSegLib.api.inputs import as_bool_mask, as_pair, with_segments_of
-from ACSegLib.volume import Segmentation
+from ACSegLib.arrays import to_numpy
+from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.wording import listed
 from ACSegLib.workflows import CorrectRequest
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from ACSegLib.api.inputs import Image, Labels, Spacing
     from ACSegLib.jobs import Progress
     from ACSegLib.workflows import CorrectOutcome
@@ -25,7 +30,7 @@ def correct(
     spacing: Spacing | None = None,
     unit: str | None = None,
     slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = CorrectRequest.slices,
-    probabilities: Mapping[str, np.ndarray] | np.ndarray | None = None,
+    probabilities: Mapping[str, Volume | ArrayLike] | Volume | ArrayLike | None = None,
     decided: np.ndarray | None = CorrectRequest.decided,
     reach: float | None = CorrectRequest.reach,
     resample: bool = CorrectRequest.resample,
@@ -52,8 +57,10 @@ def correct(
     slices : str, sequence of int, or mapping from axis to sequence of int, optional
         Slices that were decided as a whole, counted from 0, such as ``"z:40,60"``. Slices that were clearly redrawn are
         found.
-    probabilities : array, or mapping from the name of a segment to an array, shape (z, y, x), optional
-        Of the network that made the segmentation. A single array is for a single segment.
+    probabilities : mapping from the name of a segment to a Volume or array, shape (z, y, x), optional
+        Of the network that made the segmentation, 0 to 1. Volumes must lie on the voxels of the image. Of a single
+        segment, the array alone. Or those of a prediction, shape (channels, z, y, x): one channel for each
+        segment of `segmentation`, after that of the background if there is one.
     decided : ndarray of bool, shape (z, y, x), optional
         ``result.decided`` of the correction before this one: these voxels stay as they are.
     reach : float, optional
@@ -105,7 +112,7 @@ def correct(
         volume=volume,
         segmentation=before,
         corrected=after,
-        probabilities=_by_name(probabilities, after),
+        probabilities=_by_name(probabilities, before),
         decided=as_bool_mask(decided, volume.shape, "decided"),
         renumbered=not isinstance(corrected, Segmentation),
         slices=slices,
@@ -117,10 +124,22 @@ def correct(
 
 
 def _by_name(
-    probabilities: Mapping[str, np.ndarray] | np.ndarray | None, corrected: Segmentation
-) -> dict[str, np.ndarray]:
+    probabilities: Mapping[str, Volume | ArrayLike] | Volume | ArrayLike | None, segmentation: Segmentation
+) -> dict[str, Any]:
+    """Probabilities by the names of segments, as they were given so, or as channels."""
     if probabilities is None:
         return {}
     if isinstance(probabilities, Mapping):
-        return {name: np.asarray(array) for name, array in probabilities.items()}
-    return {corrected.segments[0].id: np.asarray(probabilities)}
+        return dict(probabilities)
+    names = [segment.name for segment in segmentation.with_distinct_names().segments]
+    if not isinstance(probabilities, Volume):
+        array = to_numpy(probabilities, "probabilities")
+        if array.ndim == 4 and len(array) in (len(names), len(names) + 1):
+            return dict(zip(names, array[len(array) - len(names) :], strict=True))
+        probabilities = array
+    if len(names) != 1 or len(probabilities.shape) != 3:
+        raise InputError(
+            f"probabilities have shape {probabilities.shape}, but there are the segments {listed(names)}; give a "
+            "dictionary with an array (z, y, x) for the name of each."
+        )
+    return {names[0]: probabilities}

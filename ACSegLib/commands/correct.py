@@ -207,8 +207,8 @@ def _with_sparse(
     return with_labelled_slices(segmentation, found.slices), labelled
 
 
-def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[str, np.ndarray]:
-    """Segment id -> probabilities from the files that were named; they are those of the segmentation."""
+def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[str, Volume]:
+    """Name of each segment -> probabilities from the file that is named for it."""
     from ACSegLib.commands.outputs import segment_paths
 
     if not options.probabilities:
@@ -221,4 +221,4 @@ def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[st
                 f"{path}: there is no such file of the probabilities of {name!r}; check the name. Cells that were "
                 "split have none: correct them without --probabilities."
             )
-    return {s.id: open_image(path, options).array for s, path in zip(segmentation.segments, paths, strict=True)}
+    return {name: open_image(path, options) for name, path in zip(names, paths, strict=True)}

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.axes import read_slices, united_slices
-from ACSegLib.errors import InputError
-from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import mark_slices
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 
 _DATA = ("volume", "segmentation", "corrected", "probabilities", "decided", "renumbered")
 
-#: What probabilities may lie beyond 0 and 1: float16 and interpolation round them.
-PROBABILITY_TOLERANCE = 0.01
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CorrectRequest:
@@ -50,7 +45,8 @@ class CorrectRequest:
         Before and after the person corrected it. The first may know its labelled slices (`slice_tags`). Segments are
         matched by id, then by name, then by label value.
     probabilities : mapping
-        Id or name of a segment -> probability of a network, shape (k, j, i); those of all segments or none.
+        Id or name of a segment -> probability of a network: an array of the shape (k, j, i) of the image, or a `Volume`
+        that lies on its voxels. The request holds arrays.
     decided : ndarray of bool, shape (k, j, i), optional
         Voxels that were decided in an earlier correction; they stay as they are.
     renumbered : bool
@@ -71,7 +67,7 @@ class CorrectRequest:
     volume: Volume
     segmentation: Segmentation
     corrected: Segmentation
-    probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    probabilities: Mapping[str, Any] = field(default_factory=dict)
     decided: np.ndarray | None = None
     renumbered: bool = False
     slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
@@ -80,7 +76,10 @@ class CorrectRequest:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        from ACSegLib.workflows.given_probabilities import on_image
+
         object.__setattr__(self, "slices", read_slices(self.slices))
+        object.__setattr__(self, "probabilities", on_image(self.probabilities, self.volume))
 
     @classmethod
     def from_options(
@@ -89,7 +88,7 @@ class CorrectRequest:
         segmentation: Segmentation,
         corrected: Segmentation,
         options: Any,
-        probabilities: Mapping[str, np.ndarray] | None = None,
+        probabilities: Mapping[str, Volume] | None = None,
     ) -> CorrectRequest:
         """Make the request from options of ``acseg correct`` (`ACSegLib.commands.correct.Options`)."""
         return cls(
@@ -111,7 +110,7 @@ class CorrectRequest:
             "corrected": pack_segmentation(self.corrected, "after", arrays),
             "probabilities": list(self.probabilities),
         }
-        arrays |= {f"probability {name}": np.asarray(array) for name, array in self.probabilities.items()}
+        arrays |= {f"probability {name}": array for name, array in self.probabilities.items()}
         if self.decided is not None:
             arrays["decided"] = self.decided
         return message, arrays
@@ -217,6 +216,7 @@ def run_correct(
     from ACSegLib.fill import correct
     from ACSegLib.fill.correcting.plain_labels import completed, identified
     from ACSegLib.placement import place_labels, unseen
+    from ACSegLib.workflows.given_probabilities import by_corrected_id
 
     progress = progress or Progress()
     before, after = (
@@ -246,6 +246,8 @@ def run_correct(
     if kept:
         labelled = mark_slices(before.shape, kept)
         decided = labelled if decided is None else decided | labelled
+    probabilities, told = by_corrected_id(request.probabilities, before, after)
+    notes += told
     progress.check()
     result = correct(
         request.volume,
@@ -254,7 +256,7 @@ def run_correct(
         slices=request.slices,  # type: ignore[arg-type]  # a mapping once the request is made
         decided=decided,
         protected=protected,
-        probabilities=_by_id(request),
+        probabilities=probabilities,
         reach=request.reach,
         device=request.device,
         progress=progress,
@@ -268,26 +270,3 @@ def _as_written(labels: Segmentation) -> bool:
     """Whether labels are those of a fill or a prediction, as far as their volume intervals tell; False without any."""
     known, changed = volume_intervals(labels)
     return bool(known) and not changed
-
-
-def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
-    """The probabilities by the ids of the corrected segments."""
-    by_id: dict[str, np.ndarray] = {}
-    erased = {s.id for s in request.segmentation.segments} - {s.id for s in request.corrected.segments}
-    for name, array in request.probabilities.items():
-        if name in erased:
-            continue
-        segment = request.corrected.segment(name)
-        if array.shape != request.volume.shape:
-            raise InputError(
-                f"the probabilities of {segment.name!r} have {size_text(array.shape)} voxels and the image has "
-                f"{size_text(request.volume.shape)}; give those that were predicted from this image."
-            )
-        low, high = (float(value) for value in (np.min(array), np.max(array)))
-        if not (low >= -PROBABILITY_TOLERANCE and high <= 1 + PROBABILITY_TOLERANCE):  # false of values that are NaN
-            raise InputError(
-                f"the probabilities of {segment.name!r} go from {low:g} to {high:g}, but must lie between 0 and 1; "
-                "give those that 'acseg predict' wrote."
-            )
-        by_id[segment.id] = array
-    return by_id

@@ -320,6 +320,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the number of cells must be a whole number from 1 on, not {0}."),
         _("the number of slices to suggest must be at least 1, not {0}."),
         _(
+            "the probabilities of {0} are high in other places than the segmentation; check that they are those of "
+            "the network that made it, from this image with its axes in this order."
+        ),
+        _(
             "the probabilities of {0} go from {1} to {2}, but must lie between 0 and 1; give those that 'acseg "
             "predict' wrote."
         ),
@@ -374,6 +378,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
         _("the {0} must be a number of 0 or more, not {1}."),
+        _("there are no probabilities of {0}, so those of the other segments count alone."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
             "environment variable TMPDIR for temporary files."
@@ -508,6 +513,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _(
             "{0}, given as the corrected segmentation, is as ACSeg wrote it, and {1} is not; if the two are "
             "exchanged, give the corrected one last."
+        ),
+        _(
+            "{0}, given as the probabilities of {1} ({2} voxels, {3}), does not lie on the voxels of {4} ({5} "
+            "voxels, {6}); give those that were predicted from this image."
         ),
         _(
             "{0}: a LAC of {1} {2} is far below that of cells ({3} to {4} {5}); if the values are per voxel of {6} "

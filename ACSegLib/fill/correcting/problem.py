@@ -323,15 +323,14 @@ def _box(decisions: Decisions, opened: Opened, axis: int, spacing: np.ndarray, s
 def _group_probabilities(
     decisions: Decisions, classes: Classes, groups: list[list[int]], probabilities: Mapping[str, np.ndarray], cut: _Cut
 ) -> np.ndarray | None:
-    """Probability of each group in the box, (G, K, J, I), from those of the segments; None where some are missing."""
+    """Probability of groups in the box, (P, K, J, I), of those whose segments have some; None if no one has."""
     identifiers = [segment.id for segment in decisions.corrected.segments]
     totals = []
     for group in groups:
-        names = {identifiers[row] for c in group for row in classes.table[c]}
-        if not probabilities or not names <= set(probabilities):
-            return None
-        totals.append(np.sum([cut(probabilities[name]) for name in sorted(names)], axis=0, dtype=np.float32))
-    return np.stack(totals)
+        names = {identifiers[row] for c in group for row in classes.table[c]} & set(probabilities)
+        if names:
+            totals.append(np.sum([cut(probabilities[name]) for name in sorted(names)], axis=0, dtype=np.float32))
+    return np.stack(totals) if totals else None
 
 
 def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: SegmentDistances) -> np.ndarray | None:

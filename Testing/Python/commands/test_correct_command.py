@@ -174,6 +174,13 @@ def test_probabilities_are_read(case: Path) -> None:
     assert (open_segmentation(case / "out.seg.nrrd").labels > 0).sum() > 0.95 * ball(9).sum()
 
 
+def test_probabilities_with_another_voxel_size_are_one_sentence(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_volume(Volume(ball(9).astype(np.float32), replace(GEOMETRY, spacing=(30.0, 30.0, 60.0))), case / "p.nrrd")
+    assert run(case, "--probabilities", str(case / "p.nrrd")) == 2
+    assert "'p', given as the probabilities of 'cell'" in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
+
+
 def test_probabilities_of_two_segments_of_one_name_are_those_that_a_fill_wrote(case: Path) -> None:
     halves = [ball(9) & side for side in (np.indices(ball(9).shape)[2] < 14, np.indices(ball(9).shape)[2] >= 14)]
     sparse = np.zeros(ball(9).shape, np.uint8)
