@@ -36,6 +36,19 @@ def lie_obliquely(labelled: np.ndarray) -> bool:
     labelled : ndarray of bool, shape (k, j, i)
         Voxels of any segment.
     """
+    count = np.count_nonzero(labelled)
+    return bool(sum(map(len, oblique_planes(labelled))) > MIN_SHARE * count)
+
+
+def oblique_planes(labelled: np.ndarray) -> list[np.ndarray]:
+    """Voxels, (n, 3) int each, of the parts of labels that are planes oblique to the axes.
+
+    There are none where labels leave out slices of an axis, or are solid.
+
+    Parameters
+    ----------
+    labelled : ndarray of bool, shape (k, j, i)
+    """
     from scipy import ndimage
 
     box = []
@@ -43,17 +56,16 @@ def lie_obliquely(labelled: np.ndarray) -> bool:
         used = np.flatnonzero(labelled.any(axis=tuple(a for a in range(3) if a != axis)))
         runs = 1 + np.count_nonzero(np.diff(used) > 1)
         if len(used) < MIN_RUN * runs:
-            return False
+            return []
         box.append(slice(used[0], used[-1] + 1))
     labelled = labelled[tuple(box)]
-    count = np.count_nonzero(labelled)
-    if np.count_nonzero(eroded(labelled)) > MIN_SHARE * count:
-        return False
+    if np.count_nonzero(eroded(labelled)) > MIN_SHARE * np.count_nonzero(labelled):
+        return []
     parts, _ = ndimage.label(labelled, np.ones((3, 3, 3)))
     places = np.argwhere(parts)
     numbers = parts[tuple(places.T)]
-    oblique = [len(p) for n in np.unique(numbers) if _is_oblique_plane(p := places[numbers == n])]
-    return bool(sum(oblique) > MIN_SHARE * count)
+    found = [part for n in np.unique(numbers) if _is_oblique_plane(part := places[numbers == n])]
+    return [part + [side.start for side in box] for part in found]
 
 
 def _is_oblique_plane(places: np.ndarray) -> bool:

@@ -27,6 +27,22 @@ def sliceViews() -> list[Any]:
     return list(slicer.util.getNodesByClass("vtkMRMLSliceNode"))
 
 
+def _axisOf(view: Any, ijkToWorld: np.ndarray) -> int | None:
+    """Column of the matrix along which a view looks; None where it is oblique to the voxels."""
+    toRas = view.GetSliceToRAS()
+    direction = np.array([toRas.GetElement(row, 2) for row in range(3)])
+    for column, axis in enumerate(ijkToWorld[:3, :3].T):
+        if abs(direction @ axis) > 0.999 * np.linalg.norm(direction) * np.linalg.norm(axis):
+            return column
+    return None
+
+
+def allOblique(volumeNode: Any) -> bool:
+    """Whether there are slice views, and all are oblique to the voxels of a volume."""
+    matrix, views = _ijkToWorld(volumeNode), sliceViews()
+    return bool(views) and all(_axisOf(view, matrix) is None for view in views)
+
+
 def jumpToSlice(volumeNode: Any, axis: str, number: int) -> bool:
     """Show a slice of a volume in every view that lies along its axis.
 
@@ -48,13 +64,7 @@ def jumpToSlice(volumeNode: Any, axis: str, number: int) -> bool:
     position = [(n - 1) / 2 for n in size]
     position[column] = float(number)
     ras = (matrix @ [*position, 1.0])[:3]
-    normal = matrix[:3, column] / np.linalg.norm(matrix[:3, column])
-    parallel = []
-    for view in sliceViews():
-        toRas = view.GetSliceToRAS()
-        direction = np.array([toRas.GetElement(row, 2) for row in range(3)])
-        if abs(direction @ normal) > 0.999 * np.linalg.norm(direction):
-            parallel.append(view)
+    parallel = [view for view in sliceViews() if _axisOf(view, matrix) == column]
     for view in parallel or sliceViews():
         view.JumpSliceByOffsetting(*ras)
     return bool(parallel)
@@ -65,14 +75,14 @@ def shownSlice(volumeNode: Any) -> tuple[str, int] | None:
     matrix = _ijkToWorld(volumeNode)
     size = volumeNode.GetImageData().GetDimensions()
     for view in sliceViews():
+        column = _axisOf(view, matrix)
+        if column is None:
+            continue
         toRas = view.GetSliceToRAS()
-        plane = np.array([[toRas.GetElement(row, column) for column in (2, 3)] for row in range(3)])
-        position = np.linalg.solve(matrix, [*plane[:, 1], 1.0])
-        for column in range(3):
-            normal = matrix[:3, column] / np.linalg.norm(matrix[:3, column])
-            number = round(float(position[column]))
-            if abs(plane[:, 0] @ normal) > 0.999 * np.linalg.norm(plane[:, 0]) and 0 <= number < size[column]:
-                return AXES[2 - column], number
+        position = np.linalg.solve(matrix, [*(toRas.GetElement(row, 3) for row in range(3)), 1.0])
+        number = round(float(position[column]))
+        if 0 <= number < size[column]:
+            return AXES[2 - column], number
     return None
 
 

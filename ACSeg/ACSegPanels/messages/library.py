@@ -420,6 +420,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "you changed the outlines on nearly every slice, so the whole volume is taken as you left it, and "
             "nothing else is corrected; to have the rest computed, correct a few slices only."
         ),
+        _(
+            "you redrew a slice that lies obliquely in the volume, so your changes count as strokes; rotate the "
+            "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
+            "Slicer), and draw a slice right there."
+        ),
         _("{0} % of the labelled voxels of {1} lie outside of the volume {2} and were left out."),
         _(
             "{0} % of the voxels of {1} in {2} have the value around the specimen, where the image ends; they count "

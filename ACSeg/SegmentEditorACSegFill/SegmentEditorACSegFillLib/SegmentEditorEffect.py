@@ -69,7 +69,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._message = ""
         self._listed: list[tuple[str, str]] = []
         self._stale = self._edited = self._refused = self._turned = False
-        self.correcting = Correcting(scriptedEffect)
+        self.correcting = Correcting(scriptedEffect, self.say)
         self.splitting = Splitting(scriptedEffect)
         self.results = Results(scriptedEffect, self.session, self.splitting)
         self._overlayTimer = self._timer(0, self.showUncertainty)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import qt
 from ACSegPanels.slices import SliceCounts
-from ACSegPanels.views import shownSlice
+from ACSegPanels.views import allOblique, shownSlice
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
@@ -45,6 +46,8 @@ class Correcting(ParameterWidgets):
     ----------
     scriptedEffect : qSlicerSegmentEditorScriptedEffect
         Knows nodes and parameters.
+    say : callable
+        Shows a sentence in the panel.
 
     Attributes
     ----------
@@ -52,8 +55,9 @@ class Correcting(ParameterWidgets):
         Whether the visible segments are solid; None while nobody has looked.
     """
 
-    def __init__(self, scriptedEffect: Any) -> None:
+    def __init__(self, scriptedEffect: Any, say: Callable[[str], None]) -> None:
         super().__init__(scriptedEffect, correctOptions())
+        self._say = say
         self.dense: bool | None = None
         self.memory = Memory()
         self._unread: tuple = ()
@@ -88,7 +92,13 @@ class Correcting(ParameterWidgets):
         """Name the slice that is shown as one that is drawn right."""
         volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
         shown = shownSlice(volumeNode) if volumeNode is not None else None
-        if shown is not None:
+        if volumeNode is None:
+            self._say(_("Choose a source volume first."))
+        elif shown is None:
+            self._say(
+                _("No slice view shows a slice of the volume: press 'Rotate to volume plane' in one, then add it.")
+            )
+        else:
             named = self.text("CorrectSlices")
             word = "{}:{}".format(*shown)
             self._effect.setParameter("CorrectSlices", f"{named} {word}" if named else word)
@@ -164,10 +174,18 @@ class Correcting(ParameterWidgets):
                 self.memory.forget()
             return problem
         self.remember()
-        return _(
+        said = _(
             "The segments are solid, so there is nothing to fill between. To correct them, draw a slice right, or add "
             "and erase with a few strokes, then press Correct."
         )
+        volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
+        if volumeNode is None or not allOblique(volumeNode):
+            return said
+        hint = _(
+            "All slice views lie obliquely in the volume, so slices drawn there count as strokes: press 'Rotate to "
+            "volume plane' in a slice view first."
+        )
+        return f"{said} {hint}"
 
     def _existing(self) -> list[str]:
         node = self._effect.parameterSetNode().GetSegmentationNode()

@@ -21,6 +21,7 @@ from ACSegLib.fill.seeds import combine
 from ACSegLib.geometry import size_text
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.masks import Box, at_borders, bounding_box
+from ACSegLib.oblique_labels import oblique_planes
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.unfilled_labels import few_slices
 from ACSegLib.volume import Segment, Segmentation
@@ -255,7 +256,9 @@ def _changed(segmentation: Segmentation, corrected: Segmentation, partners: Mapp
     return classes.before != classes.after
 
 
-def _classes(segmentation: Segmentation, corrected: Segmentation, partners: Mapping[int, int], box: Box) -> Classes:
+def _classes(
+    segmentation: Segmentation, corrected: Segmentation, partners: Mapping[int, int], box: Box | tuple[np.ndarray, ...]
+) -> Classes:
     after, table = combine(_part(corrected, box), range(len(corrected.segments)))
     before, entries = combine(_part(segmentation, box), sorted(partners))
     translate = np.zeros(len(entries), np.int16)
@@ -269,7 +272,7 @@ def _classes(segmentation: Segmentation, corrected: Segmentation, partners: Mapp
     return Classes(before, after, table)
 
 
-def _part(segmentation: Segmentation, box: Box) -> Segmentation:
+def _part(segmentation: Segmentation, box: Box | tuple[np.ndarray, ...]) -> Segmentation:
     return Segmentation(tuple(layer[box] for layer in segmentation.layers), segmentation.segments)
 
 
@@ -326,6 +329,35 @@ def _nearly_all_changed(decisions: Decisions, axis: int, box: Box) -> bool:
     untouched = (n for n in np.flatnonzero(~changed).tolist() if any(np.take(a, n, axis).any() for a in layers))
     most = int((1 - NEARLY_ALL) * np.count_nonzero(changed))
     return len(list(itertools.islice(untouched, most + 1))) <= most  # it ends at one too many: planes take time
+
+
+def redrawn_obliquely(decisions: Decisions) -> bool:
+    """Whether changes run along most of the outlines of a plane that is oblique to the voxels.
+
+    Such a plane is looked at along the axis that it is steepest to: one voxel of each column.
+    """
+    return any(_plane_redrawn(decisions, places) for places in oblique_planes(decisions.changed))
+
+
+def _plane_redrawn(decisions: Decisions, places: np.ndarray) -> bool:
+    """Whether the plane through these voxels, (n, 3), was redrawn."""
+    middle, normal = places.mean(axis=0), np.linalg.eigh(np.cov(places.T))[1][:, 0]
+    axis = int(np.argmax(np.abs(normal)))
+    sides = [a for a in range(3) if a != axis]
+    columns = np.ogrid[tuple(slice(decisions.changed.shape[a]) for a in sides)]
+    steps = sum(normal[a] * (n - middle[a]) for a, n in zip(sides, columns, strict=True))
+    level = np.rint(middle[axis] - steps / normal[axis]).astype(int)
+    last = decisions.changed.shape[axis] - 1
+    inside = (level >= 0) & (level <= last)
+
+    def at(height: np.ndarray) -> tuple[np.ndarray, ...]:
+        place = {axis: np.clip(height, 0, last), **dict(zip(sides, columns, strict=True))}
+        return tuple(place[a][np.newaxis] for a in range(3))
+
+    classes = _classes(decisions.segmentation, decisions.corrected, decisions.partners, at(level))
+    classes = replace(classes, before=np.where(inside, classes.before, 0), after=np.where(inside, classes.after, 0))
+    changed = np.any([decisions.changed[at(level + step)][0] for step in (-1, 0, 1)], axis=0)
+    return _outlines_redrawn(classes, inside & changed, 0)
 
 
 def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ACSegLib.fill.correcting.decisions import Decisions
+from ACSegLib.fill.correcting.decisions import Decisions, redrawn_obliquely
 from ACSegLib.fill.correcting.opened import Opened
 
 #: Voxels of a stroke from which a segment can be learned that the segmentation does not have nearby. Of a ball with
@@ -15,7 +15,7 @@ ENOUGH = 20
 
 
 def hints(decisions: Decisions, opened: Opened, moved: int, slips: Sequence[tuple[int, int]] = ()) -> list[str]:
-    """Sentences on strokes from which nothing could follow, or did not.
+    """Sentences on strokes from which nothing could follow, or did not, and on slices that count as strokes.
 
     Parameters
     ----------
@@ -30,6 +30,12 @@ def hints(decisions: Decisions, opened: Opened, moved: int, slips: Sequence[tupl
     notes = _on_slips(slips)
     if decisions.whole_slices or decisions.known.all() or not decisions.changed.any():
         return notes
+    if redrawn_obliquely(decisions):
+        notes.append(
+            "you redrew a slice that lies obliquely in the volume, so your changes count as strokes; rotate the views "
+            "to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of Slicer), "
+            "and draw a slice right there."
+        )
     if not opened.open.any():
         return ["no voxel around your changes may change: they are decided already, protected, or beyond the reach."]
     notes += [

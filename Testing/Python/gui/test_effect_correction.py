@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ACSegPanels.views import sliceViews
 from desk import SHAPE, Desk, ball, on_slices
 from workbench import add_segmentation, add_volume, draw, pump
 
@@ -111,6 +112,23 @@ def test_the_shown_slice_is_named_by_a_button(desk):
     draw(desk.host, "cytoplasm", on_slices(TRUTH, [15, 19]))
     desk.fill()
     assert "Took k = 15, 19 as drawn right" in desk.effect.message
+
+
+def test_oblique_views_are_told_before_a_slice_is_drawn_there(desk):
+    assert "obliquely" not in desk.panel.guide.label.text
+    for view in sliceViews():
+        turned = view.GetSliceToRAS()
+        normal, tilted = (0.0, 0.6, 0.8), (0.0, 0.8, -0.6)
+        for row in range(3):
+            turned.SetElement(row, 0, float(row == 0))
+            turned.SetElement(row, 1, tilted[row])
+            turned.SetElement(row, 2, normal[row])
+        view.UpdateMatrices()
+    desk.count()
+    assert "All slice views lie obliquely" in desk.panel.guide.label.text
+    desk.effect.correcting.addButton.click()
+    assert "No slice view shows a slice of the volume" in desk.effect.message
+    assert desk.effect.correcting.widgets["CorrectSlices"].text == ""
 
 
 def test_slices_that_are_no_numbers_are_told(desk):

@@ -10,7 +10,7 @@ from scipy import ndimage
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.fill import correct
 from ACSegLib.fill.correcting import opened
-from ACSegLib.fill.correcting.decisions import Classes, find_decisions
+from ACSegLib.fill.correcting.decisions import Classes, find_decisions, redrawn_obliquely
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.jobs import Progress
@@ -646,3 +646,25 @@ def test_a_segment_whose_last_voxel_was_erased_keeps_its_row():
     found = correct(IMAGE, before, after).segmentation
     assert [segment.value for segment in found.segments] == [1, 300]
     assert dice(found.labels == 1, TRUTH) > 0.97
+
+
+def redrawn_on_a_plane(*normal, radius=np.inf):
+    """`SMALL` with what the truth has on a plane, or near a point of the outline on it."""
+    unit = np.asarray(normal) / np.linalg.norm(normal)
+    offset = np.tensordot(unit, np.indices(SHAPE) - np.array([18, 20, 20])[:, None, None, None], 1)
+    along = np.cross(unit, [0, 1, 0])
+    near = (np.abs(offset) < 0.5) & ball(centre=[18, 20, 20] + 11 * along / np.linalg.norm(along), radius=radius)
+    return segmentation(np.where(near, TRUTH, SMALL))
+
+
+@pytest.mark.parametrize("normal", [(1, 0.5, 0), (0.1, 0.3, 1), (1, 1, 1), (1, 0.25, 0.1)])
+def test_a_slice_redrawn_on_an_oblique_plane_is_told(normal):
+    assert redrawn_obliquely(find_decisions(segmentation(SMALL), redrawn_on_a_plane(*normal)))
+    assert not redrawn_obliquely(find_decisions(segmentation(SMALL), redrawn_on_a_plane(*normal, radius=6)))
+
+
+def test_a_note_says_that_an_oblique_slice_counts_as_strokes(one_slice):
+    oblique = correct(IMAGE, segmentation(SMALL), redrawn_on_a_plane(1, 0.5, 0))
+    assert oblique.report.slices == {}
+    for report, told in ((oblique.report, True), (one_slice.report, False)):
+        assert any("obliquely in the volume, so your changes count as strokes" in w for w in report.warnings) == told
