@@ -393,6 +393,24 @@ def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation
     )
 
 
+def with_geometry_of(labels: Segmentation, image: Volume) -> Volume:
+    """An image with the voxel size or the unit of labels that lie on it, where they are to be believed; a note says so.
+
+    So the result is not without a size because the image is. Voxels of 1 x 1 x 1 are what programs write that know no
+    size; they say nothing. See `in_one_unit`.
+    """
+    from ACSegLib.files.registry import tell
+
+    if labels.geometry.spacing == Geometry().spacing:
+        return image
+    known = in_one_unit(labels, image)[1]
+    if known.geometry != image.geometry:
+        size = " x ".join(f"{length:g}" for length in known.geometry.spacing)
+        where = f"{labels.name}, which states {size} {known.geometry.unit}"
+        tell([f"{image.name}: its voxel size was taken from {where}; if that is wrong, state it with --voxel-size."])
+    return known
+
+
 def with_default_unit(labels: Labels, unit: str | None) -> Labels:
     """Give lengths of unknown unit the one that the person says they are in (None: they stay unknown)."""
     if unit is None or labels.geometry.unit != "px":

@@ -215,17 +215,16 @@ def run_correct(
     """
     from ACSegLib.fill import correct
     from ACSegLib.fill.correcting.plain_labels import completed, identified
-    from ACSegLib.placement import place_labels, unseen
+    from ACSegLib.placement import place_labels, unseen, with_geometry_of
     from ACSegLib.workflows.given_probabilities import by_corrected_id
 
     progress = progress or Progress()
     before, after = (
-        replace(
-            place_labels(labels, request.volume, resample=request.resample, completed=labels is request.corrected),
-            geometry=request.volume.geometry,
-        )
+        place_labels(labels, request.volume, resample=request.resample, completed=labels is request.corrected)
         for labels in (request.segmentation, request.corrected)
     )
+    volume = with_geometry_of(before, request.volume)
+    before, after = (replace(labels, geometry=volume.geometry) for labels in (before, after))
     beyond = unseen(request.corrected, request.volume)
     after, found = identified(before, after, beyond) if request.renumbered else (after, [])
     if beyond is not None and any(layer[beyond].any() for layer in before.layers):
@@ -234,7 +233,7 @@ def run_correct(
             f"{after.name!r} covers a part of {request.volume.name!r} only; beyond it the segmentation stays as it is, "
             "also where segments were erased; save the corrections on the grid of the image if they reach farther."
         )
-    request = replace(request, segmentation=before, corrected=after)
+    request = replace(request, volume=volume, segmentation=before, corrected=after)
     kept, notes = stored_slices(before)
     notes += found
     if _as_written(after) and not _as_written(before):

@@ -284,17 +284,18 @@ def run_fill(
     InputError, MemoryLimitError, Cancelled
         As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
     """
-    from ACSegLib.placement import place_labels
+    from ACSegLib.placement import place_labels, with_geometry_of
     from ACSegLib.special_segments import roles_of
 
     progress = progress or Progress()
     progress(0.0, "reading the labels")
     labels = place_labels(request.labels, request.volume, resample=request.resample)
-    labels = replace(labels, geometry=request.volume.geometry)
+    volume = with_geometry_of(labels, request.volume)
+    labels = replace(labels, geometry=volume.geometry)
     progress.check()
     roles = roles_of(labels, ignore=request.ignore, background=request.background)
     labels = roles.segmentation
-    request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
+    request = replace(request, volume=volume, labels=labels, ignore=roles.ignore, background=roles.background)
     progress.check()
     used, notes = _with_prompts(request)
     _check_result_segments(request, labels)

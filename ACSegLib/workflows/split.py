@@ -12,7 +12,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
-from ACSegLib.placement import place_labels
+from ACSegLib.placement import place_labels, with_geometry_of
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume, distinct_names
 from ACSegLib.workflows.packing import (
@@ -160,7 +160,7 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
         raise InputError(f"{labels.name!r} has no labelled voxel; there is nothing to split.")
     if request.volume is not None:
         labels = place_labels(labels, request.volume, resample=request.resample)
-        labels = replace(labels, geometry=request.volume.geometry)
+        labels = replace(labels, geometry=with_geometry_of(labels, request.volume).geometry)
     progress = progress or Progress()
     found = find_cells(replace(request, labels=labels), progress)
     split = {item.segment.id for item in found}

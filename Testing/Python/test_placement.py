@@ -23,6 +23,7 @@ from ACSegLib.placement import (
     notes_on_lengths,
     place_labels,
     with_default_unit,
+    with_geometry_of,
     with_image,
     with_margin,
     with_room_for,
@@ -511,3 +512,22 @@ def test_a_note_on_many_volumes_counts_them_and_names_three():
     (note,) = notes_on_lengths(sizeless, "um")
     assert note.startswith("the data of a, b, c, ... (4) state no voxel size, so that")
     assert notes_on_lengths({"c": ("mm", 30.0)}, "um")[0].startswith("the data of c have voxels of more than 5 mm,")
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "wanted"),
+    [
+        (Geometry(), NM, NM),
+        (UNTOLD, NM, NM),
+        (replace(NM, unit="mm"), NM, NM),
+        (NM.in_unit("um"), NM, NM.in_unit("um")),
+        (NM, UNTOLD, NM),
+        (NM, Geometry(), NM),
+        (Geometry(), Geometry(unit="mm"), Geometry()),  # what Slicer writes where it knows no voxel size
+    ],
+)
+def test_an_image_takes_the_voxel_size_of_its_labels_where_it_states_none(image, labels, wanted):
+    volume = Volume(np.zeros(SHAPE, np.uint8), image, "image")
+    with collect_notes() as notes:
+        assert with_geometry_of(box(labels), volume).geometry == wanted
+    assert bool(notes) == (wanted != image)

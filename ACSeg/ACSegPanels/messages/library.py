@@ -542,6 +542,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: its position and voxel size put it up to {1} voxels beside {2}; it was taken to lie on the same "
             "voxels."
         ),
+        _("{0}: its voxel size was taken from {1}; if that is wrong, state it with --voxel-size."),
         _(
             "{0}: no segment with voxels has {1} in its name, so there are no beads to scale by; give --bead-name, "
             "or leave out --bead-reference."

@@ -328,3 +328,22 @@ def test_images_are_not_taken_for_labels(tmp_path: Path, what: str, recwarn: pyt
     save_volume(Volume(image), tmp_path / "a.nrrd")
     open_volume(tmp_path / "a.nrrd")
     assert not [str(found.message) for found in recwarn]
+
+
+@pytest.mark.parametrize("command", ["fill", "split", "correct"])
+def test_a_result_has_the_voxel_size_that_the_labels_alone_state(
+    bare: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    known, sparse, drawn = Geometry((30.0, 30.0, 60.0), (5.0, 6.0, 7.0), unit="nm"), ball(), ball()
+    sparse[1::2] = False
+    drawn[6, 2:12, 2:12] = True
+    for name, labels in (("whole", ball()), ("sparse", sparse), ("drawn", drawn)):
+        save_segmentation(Segmentation.from_labels(labels, known), f"{name}.seg.nrrd")
+    files = {
+        "fill": ["image.tif", "sparse.seg.nrrd"],
+        "split": ["whole.seg.nrrd", "--image", "image.tif"],
+        "correct": ["image.tif", "whole.seg.nrrd", "drawn.seg.nrrd"],
+    }[command]
+    assert main([command, *files, "-o", "out.seg.nrrd", "--quiet"]) == 0
+    assert open_segmentation("out.seg.nrrd").geometry == known
+    assert "image: its voxel size was taken from" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box, box_size, grown_box
+from ACSegLib.oblique_labels import oblique_planes
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -659,8 +660,12 @@ def redrawn_on_a_plane(*normal, radius=np.inf):
 
 @pytest.mark.parametrize("normal", [(1, 0.5, 0), (0.1, 0.3, 1), (1, 1, 1), (1, 0.25, 0.1)])
 def test_a_slice_redrawn_on_an_oblique_plane_is_told(normal):
+    k, j, _i = np.indices(SHAPE)
+    disc = (np.abs(k + j - 12) < 1) & ball(centre=(6, 6, 8), radius=5)  # a stroke apart from the cell
+    assert oblique_planes(disc)
     assert redrawn_obliquely(find_decisions(segmentation(SMALL), redrawn_on_a_plane(*normal)))
     assert not redrawn_obliquely(find_decisions(segmentation(SMALL), redrawn_on_a_plane(*normal, radius=6)))
+    assert not redrawn_obliquely(find_decisions(segmentation(SMALL), segmentation(SMALL | disc)))
 
 
 def test_a_note_says_that_an_oblique_slice_counts_as_strokes(one_slice):
