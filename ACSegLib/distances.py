@@ -70,16 +70,20 @@ def within_distance(
 
 
 def capped_distance(
-    target: np.ndarray, step: Sequence[float], cap: float, check: Callable[[], None] = lambda: None
+    target: np.ndarray,
+    step: Sequence[float],
+    cap: float,
+    check: Callable[[], None] = lambda: None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Distance (float32) of each voxel to the nearest voxel of a mask, or `cap` where that is less.
 
-    Exact, as `within_distance`, and as cheap where the cap is short.
+    Exact, as `within_distance`, and as cheap where the cap is short. Written to `out` where that is given.
     """
     from ACSegLib import distance_kernels as kernels
 
     squared, row_states, planes = _within_planes(target, step, cap, cap * cap * (1 + 1e-5), check)
-    out = np.empty(squared.shape, np.float32)
+    out = np.empty(squared.shape, np.float32) if out is None else out
 
     def across_planes(part: slice) -> None:
         kernels.capped_planes(squared, row_states, part.start, part.stop, float(step[0]), planes, float(cap), out)
@@ -89,13 +93,18 @@ def capped_distance(
 
 
 def signed_distance(
-    mask: np.ndarray, step: Sequence[float], cap: float, check: Callable[[], None] = lambda: None
+    mask: np.ndarray,
+    step: Sequence[float],
+    cap: float,
+    check: Callable[[], None] = lambda: None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Signed distance (float32) of each voxel to the surface of a mask, positive inside, clipped near +-`cap`.
 
-    The surface lies half a voxel from the centres on both sides, which is 0.5 in the unit of `step`.
+    The surface lies half a voxel from the centres on both sides, which is 0.5 in the unit of `step`. Written to `out`
+    where that is given.
     """
-    signed, outside = (capped_distance(part, step, cap, check) for part in (~mask, mask))
+    signed, outside = capped_distance(~mask, step, cap, check, out), capped_distance(mask, step, cap, check)
 
     def join(part: slice) -> None:
         signed[part] = np.where(mask[part], signed[part] - np.float32(0.5), np.float32(0.5) - outside[part])

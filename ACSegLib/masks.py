@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -79,7 +79,11 @@ def relabelled(labels: np.ndarray, values: Mapping[int, int], dtype: type | np.d
         for old, new in values.items():
             if old <= top:
                 table[old] = new
-        return look_up(table, labels)
+        if not np.array_equal(table, np.arange(top + 1)):
+            return look_up(table, labels)
+        same = np.empty(labels.shape, dtype)
+        in_threads(lambda part: np.copyto(same[part], labels[part], casting="unsafe"), chunks_of(labels))
+        return same
     ordered = sorted(values)
     known = np.array(ordered, labels.dtype)
     others = np.array([values[value] for value in ordered], dtype)
@@ -114,6 +118,30 @@ def grown_box(box: Box, distance: float, spacing: Sequence[float], shape: Sequen
         margin = math.ceil(distance / h)
         sides.append(slice(max(side.start - margin, 0), min(side.stop + margin, size)))
     return sides[0], sides[1], sides[2]
+
+
+def listed_masks(places: np.ndarray, values: np.ndarray, shape: Sequence[int]) -> Iterator[tuple[int, Box, np.ndarray]]:
+    """Each value of some voxels, the smallest box that holds its voxels and those beside them, and their mask there.
+
+    What few voxels of a large array have is found without a pass over the array.
+
+    Parameters
+    ----------
+    places : ndarray of int, (N,)
+        Positions in the flattened array.
+    values : ndarray of int, (N,)
+    shape : sequence of int
+        Of the array, (K, J, I).
+    """
+    order = np.argsort(values, kind="stable")
+    found, starts = np.unique(values[order], return_index=True)
+    for value, own in zip(found.tolist(), np.split(places[order], starts[1:]), strict=False):
+        points = np.unravel_index(own, tuple(shape))
+        sides = zip(points, shape, strict=True)
+        k, j, i = (slice(max(int(at.min()) - 1, 0), min(int(at.max()) + 2, size)) for at, size in sides)
+        mask = np.zeros((k.stop - k.start, j.stop - j.start, i.stop - i.start), bool)
+        mask[points[0] - k.start, points[1] - j.start, points[2] - i.start] = True
+        yield value, (k, j, i), mask
 
 
 def outside_of(box: Box, shape: Sequence[int]) -> np.ndarray:

@@ -109,7 +109,8 @@ def look_up(table: np.ndarray, places: np.ndarray, check: Callable[[], None] = l
     found = np.empty(places.shape, table.dtype)
 
     def work(part: slice) -> None:
-        found[part] = table[places[part]]
+        for plane in range(part.start, part.stop):  # whose places as 64-bit numbers stay in the cache
+            found[plane] = table.take(places[plane])
 
     in_threads(work, chunks_of(places), check)
     return found

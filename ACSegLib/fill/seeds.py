@@ -333,13 +333,13 @@ def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray
             "at most; cut out a part of the volume that has fewer."
         )
     table: list[tuple[int, ...]] = [()]
-    classes = np.zeros(segmentation.shape, np.int16)
+    classes: np.ndarray | None = None
     for number, layer in enumerate(segmentation.layers):
         members = [r for r in rows if segmentation.segments[r].layer == number]
         if not members:
             continue
         values = [segmentation.segments[r].value for r in members]
-        if len(table) == 1:
+        if classes is None:
             table += [(r,) for r in members]
             classes = relabelled(layer, {value: n for n, value in enumerate(values, 1)}, np.int16)
             continue
@@ -353,7 +353,7 @@ def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray
                 table.append(entry)
             codes.append(table.index(entry))
         classes[where] = np.asarray(codes, np.int16)[inverse.ravel()]
-    return classes, table
+    return np.zeros(segmentation.shape, np.int16) if classes is None else classes, table
 
 
 def count_classes(classes: np.ndarray, count: int) -> np.ndarray:

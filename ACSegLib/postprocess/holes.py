@@ -15,9 +15,8 @@ import numpy as np
 
 from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import Box, bounding_box, grown_box
+from ACSegLib.masks import Box, bounding_box, listed_masks
 from ACSegLib.postprocess.components import Amount, class_boxes
-from ACSegLib.volume import label_boxes
 
 #: Fraction of a segment that holes may have in labels that count as without holes. A choice, not a measurement: labels
 #: made by hand miss single voxels.
@@ -127,14 +126,14 @@ def new_holes(classes: np.ndarray, before: np.ndarray, changed: np.ndarray) -> n
     """
     from scipy import ndimage
 
-    result = np.where(changed, classes, before)
-    holes = np.zeros(result.shape, bool)
-    lost = changed & (result == 0) & (before > 0)
-    for c, inner in label_boxes(np.where(lost, before, 0)).items():
-        box = grown_box(inner, 1, (1, 1, 1), lost.shape)
-        part = lost[box] & (before[box] == c)
+    holes = np.zeros(changed.shape, bool)
+    places = np.flatnonzero(changed)
+    was = before.reshape(-1)[places]
+    lost = (classes.reshape(-1)[places] == 0) & (was > 0)
+    for c, box, part in listed_masks(places[lost], was[lost], changed.shape):
         numbers = find_components(part, 6).labels()
-        others = ndimage.binary_dilation((result[box] != c) & ~part)
+        result = np.where(changed[box], classes[box], before[box])
+        others = ndimage.binary_dilation((result != c) & ~part)
         enclosed = np.arange(numbers.max() + 1) > 0
         enclosed[np.unique(numbers[others & part])] = False
         for axis in range(3):  # at the border of the volume a hole is open

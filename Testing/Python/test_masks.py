@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.masks import bounding_box, count_value, grow_or_shrink, relabelled, value_box
+from ACSegLib.masks import bounding_box, count_value, grow_or_shrink, listed_masks, relabelled, value_box
 from ACSegLib.volume import label_boxes
 
 
@@ -51,3 +51,19 @@ def test_values_are_replaced_and_those_without_a_new_one_are_0(values):
     assert new.dtype == np.int16
     np.testing.assert_array_equal(new, 2 * (labels == values[1]) + 5 * (labels == values[-1]))
     assert not relabelled(labels, {}, bool).any()
+    kept = relabelled(labels % 4, {1: 1, 2: 2, 3: 3}, np.int16)
+    assert kept.dtype == np.int16
+    np.testing.assert_array_equal(kept, labels % 4)
+
+
+def test_listed_voxels_have_the_masks_and_boxes_that_they_have_in_the_array():
+    """The values lie at the border of the array, or anywhere."""
+    rng = np.random.default_rng(4)
+    labels = rng.choice([-3, 0, 2, 9], (5, 6, 7), p=[0.02, 0.9, 0.04, 0.04])
+    places = np.flatnonzero(labels)
+    found = {value: (box, mask) for value, box, mask in listed_masks(places, labels.flat[places], labels.shape)}
+    assert sorted(found) == [-3, 2, 9]
+    for value, (box, mask) in found.items():
+        assert box == bounding_box(labels == value, 1)
+        np.testing.assert_array_equal(mask, labels[box] == value)
+    assert not list(listed_masks(places[:0], places[:0], labels.shape))

@@ -54,13 +54,15 @@ def believed_names(
         background was.
     """
     names = np.where(before > 0, before, np.int16(UNKNOWN))
-    renamed = decided & (before != after) & (before > 0) & (after > 0)
+    places = np.flatnonzero(decided)  # few of all voxels
+    pairs = np.stack([before.reshape(-1)[places], after.reshape(-1)[places]])
+    renamed = (pairs[0] != pairs[1]) & (pairs > 0).all(axis=0)
     if not renamed.any():
         return names
-    pairs = np.stack([before[renamed], after[renamed]])
-    kinds, numbers = np.unique(pairs, axis=1, return_inverse=True)
-    codes = np.where(decided & (before > 0), np.int16(_KEPT), np.int16(0))  # background says nothing of names
-    codes[renamed] = _KEPT + 1 + numbers.ravel()
+    kinds, numbers = np.unique(pairs[:, renamed], axis=1, return_inverse=True)
+    codes = np.zeros(before.shape, np.int16)
+    codes.reshape(-1)[places[pairs[0] > 0]] = _KEPT  # background says nothing of names
+    codes.reshape(-1)[places[renamed]] = _KEPT + 1 + numbers.ravel()
     reached = np.zeros(before.shape, bool)
     for code, box in enumerate(ndimage.find_objects(codes)[_KEPT:], start=_KEPT + 1):
         check()

@@ -24,14 +24,14 @@ from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.hints import hints
 from ACSegLib.fill.correcting.joined import grown_slips, joined_to, without_specks
 from ACSegLib.fill.correcting.opened import open_voxels, proven_reach
-from ACSegLib.fill.correcting.problem import CorrectionProblem
+from ACSegLib.fill.correcting.problem import CorrectionProblem, Solution
 from ACSegLib.fill.correcting.reliability import EVERYWHERE
 from ACSegLib.fill.walk.solvers import choose_solver
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
-from ACSegLib.threads import look_up
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segmentation, Volume, label_dtype, require_same_grid
 
 #: Distance in voxels that may be given, as with ``--reach``. Bound.
@@ -128,9 +128,7 @@ def correct(
             problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.45, 0.55))
         solution = problem.solve(reliability, solver, progress.part(0.55, 0.95))
         best, iterations = solution.best, solution.iterations
-        where = problem.open & look_up(np.append(opened.may_become(problem.classes.table), [False, False]), best)
-        uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
-        where &= best != problem.classes.after
+        where = _moved(problem, solution, opened.may_become(problem.classes.table), uncertainty)
         changed = decisions.changed[problem.box]
         joined = joined_to(changed, problem.classes, best, where, spacing.tolist(), solution.seen)
         if everywhere:
@@ -166,6 +164,21 @@ def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | N
             )
     if reach is not None and not 0 <= reach <= _MAX_REACH:
         raise InputError(f"reach is {reach}, but a distance in voxels must be a number from 0 to {_MAX_REACH:g}.")
+
+
+def _moved(problem: CorrectionProblem, solution: Solution, allowed: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
+    """Where open voxels come out as another class that is `allowed`, bool; writes the uncertainty of those."""
+    best, after, unsure = solution.best, problem.classes.after, uncertainty[problem.box]
+    table = np.append(allowed, [False, False])
+    where = np.empty(best.shape, bool)
+
+    def compare(part: slice) -> None:
+        may = problem.open[part] & table.take(best[part])
+        np.copyto(unsure[part], solution.uncertainty[part], where=may)
+        where[part] = may & (best[part] != after[part])
+
+    in_threads(compare, chunks_of(where))
+    return where
 
 
 def _written(corrected: Segmentation, classes: Classes, best: np.ndarray, where: np.ndarray, box: Box) -> Segmentation:

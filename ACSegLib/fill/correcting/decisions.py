@@ -244,9 +244,10 @@ def _changed(segmentation: Segmentation, corrected: Segmentation, partners: Mapp
     rows = [(segmentation.segments[a], corrected.segments[b]) for a, b in partners.items()]
     alike = len(rows) == len(segmentation.segments) and len(segmentation.layers) == len(corrected.layers)
     if alike and all((a.layer, a.value) == (b.layer, b.value) for a, b in rows):
-        changed = np.zeros(segmentation.shape, bool)
+        changed = np.empty(segmentation.shape, bool)
 
         def compare(part: slice) -> None:
+            changed[part] = False
             for old, new in zip(segmentation.layers, corrected.layers, strict=True):
                 changed[part] |= old[part] != new[part]
 

@@ -16,7 +16,7 @@ from ACSegLib.components import find_components
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes
 from ACSegLib.fill.correcting.opened import MAX_REACH
-from ACSegLib.masks import grown_box
+from ACSegLib.masks import listed_masks
 
 #: Diameter of a ball up to whose volume a part is a speck, in voxels of the finest axis: as wide as a gap that joins.
 #: `Testing/Benchmarks/correct.py`.
@@ -61,22 +61,24 @@ def joined_to(
     ndarray of bool, shape (k, j, i)
     """
     joined = np.zeros(where.shape, bool)
-    places = where | changes  # few of all voxels
-    kinds = np.where(where[places], best[places], classes.after[places]).astype(np.int32)
-    kinds += len(classes.table) * classes.before[places]
-    wanted = np.unique(kinds[changes[places]])
-    found = np.minimum(np.searchsorted(wanted, kinds), len(wanted) - 1)
-    number = np.zeros(where.shape, np.int32)
-    number[places] = np.where(wanted[found] == kinds, found + 1, 0)
-    for n, box in enumerate(ndimage.find_objects(number), start=1):
-        if box is None:
-            continue
-        box = grown_box(box, 1, [1, 1, 1], where.shape)
+    places, becomes = _changing(changes, classes, best, where)
+    kinds = becomes + len(classes.table) * classes.before.reshape(-1)[places].astype(np.int32)
+    wanted = np.isin(kinds, kinds[changes.reshape(-1)[places]])
+    for _, box, mask in listed_masks(places[wanted], kinds[wanted], where.shape):
         drawn = changes[box]
-        components = find_components(number[box] == n, 26)
+        components = find_components(mask, 26)
         own = components.union(components.holding(drawn))
         joined[box] |= own if seen is None else _without_thin_parts(own, own & drawn, spacing, seen)
     return joined & where
+
+
+def _changing(
+    changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels that change, as positions in the flattened box, and what they become; see `joined_to`."""
+    places = np.flatnonzero(where | changes)  # few of all voxels
+    follows, likeliest, drawn = (a.reshape(-1)[places] for a in (where, best, classes.after))
+    return places, np.where(follows, likeliest, drawn)
 
 
 def _without_thin_parts(error: np.ndarray, strokes: np.ndarray, spacing: Sequence[float], seen: float) -> np.ndarray:
@@ -119,21 +121,15 @@ def grown_slips(changes: np.ndarray, classes: Classes, best: np.ndarray, where: 
 
     Parameters are those of `joined_to`; `where` is what follows in the end.
     """
-    result = np.where(where, best, classes.after)
-    number = np.zeros(where.shape, np.int32)
-    places = where | changes
-    number[places] = result[places] + 1
     found = []
-    for n, box in enumerate(ndimage.find_objects(number), start=1):
-        if box is None:
-            continue
-        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-        components = find_components(number[around] == n, 26)
+    for value, box, mask in listed_masks(*_changing(changes, classes, best, where), where.shape):
+        components = find_components(mask, 26)
         numbers = components.labels()
-        drawn = np.bincount(numbers[changes[around]], minlength=len(components) + 1)[1:]
+        drawn = np.bincount(numbers[changes[box]], minlength=len(components) + 1)[1:]
         for c in np.flatnonzero((drawn > 0) & (drawn <= SLIP) & (components.sizes > drawn)).tolist():
             own = numbers == c + 1
             beside = ndimage.binary_dilation(own, np.ones((3, 3, 3))) & ~own
-            if not (result[around][beside] == n - 1).any():
+            result = np.where(where[box], best[box], classes.after[box])
+            if not (result[beside] == value).any():
                 found.append((int(drawn[c]), int(components.sizes[c] - drawn[c])))
     return found

@@ -102,7 +102,7 @@ def open_voxels(
     largest = max(reaches)
     box = grown_box(changes, largest, spacing, decisions.changed.shape)
     inner = relative_box(changes, box)
-    nearness = np.zeros([side.stop - side.start for side in box], np.float32)
+    nearness = np.zeros([side.stop - side.start for side in box], bool if decisions.whole_slices else np.float32)
     for distance, part in reaches.items():
         mask = np.zeros(nearness.shape, bool)
         mask[inner] = part
@@ -147,9 +147,9 @@ def proven_reach(decisions: Decisions, spacing: Sequence[float]) -> float:
 def _nearness(
     mask: np.ndarray, spacing: Sequence[float], distance: float, whole_slices: bool, check: Callable[[], None]
 ) -> np.ndarray:
-    """1 at a mask, falling to 0 at some distance, float32; for slices drawn right 1 up to this distance."""
+    """1 at a mask, falling to 0 at some distance, float32; for slices drawn right whether it is nearer, bool."""
     if whole_slices:
-        return within_distance(mask, spacing, distance, check=check).astype(np.float32)
+        return within_distance(mask, spacing, distance, check=check)
     distance = max(distance, 1e-3)
     return 1 - capped_distance(mask, spacing, distance, check) / np.float32(distance)
 

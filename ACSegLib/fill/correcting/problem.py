@@ -171,7 +171,7 @@ class CorrectionProblem:
         trust = believed = sure = strokes = away = names = None
         changed = cut(decisions.changed)
         if opened.nearness is None:
-            sure = _sure(before, changed, learned == UNKNOWN, distances)
+            sure = _sure(before, changed, learned, distances)
             untaught = _untaught(before, changed, [learned] if sure is None else [learned, sure], distances)
             if untaught:
                 unknown &= ~np.isin(before, untaught)
@@ -333,7 +333,9 @@ def _group_probabilities(
     return np.stack(totals) if totals else None
 
 
-def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: SegmentDistances) -> np.ndarray | None:
+def _sure(
+    before: np.ndarray, changed: np.ndarray, learned: np.ndarray, distances: SegmentDistances
+) -> np.ndarray | None:
     """The segmentation on some planes, where it lies deeper than all errors; UNKNOWN elsewhere, None if nowhere."""
     errors, in_segment = _depth(distances.at(np.flatnonzero(changed))), before[changed] > 0
     sure = np.full(before.shape, UNKNOWN, np.int16)
@@ -342,7 +344,7 @@ def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: 
     for segment in (False, True):
         wrong = errors[in_segment == segment]
         deepest = float(np.quantile(wrong, DEPTH_QUANTILE)) if len(wrong) else 0.0
-        deep = ((before[planes] > 0) == segment) & free[planes] & (depth > deepest + 0.5)
+        deep = ((before[planes] > 0) == segment) & (learned[planes] == UNKNOWN) & (depth > deepest + 0.5)
         sure[planes] = np.where(deep, before[planes], sure[planes])
     return sure if (sure >= 0).any() else None
 

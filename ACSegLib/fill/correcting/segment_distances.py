@@ -77,7 +77,7 @@ class SegmentDistances:
                 inside = np.zeros(1 + highest, bool)
                 inside[list(members)] = True
                 mask = look_up(inside, classes[box])
-                values[start : start + size] = signed_distance(mask, spacing, far, check).ravel()
+                signed_distance(mask, spacing, far, check, values[start : start + size].reshape(mask.shape))
         corners = np.array([[(side.start, side.stop) for side in box] for box in boxes], np.int64)
         limits = np.full(len(groups), np.inf, np.float32)
         return cls(classes.shape, corners, values, starts[:-1].astype(np.int64), 0.5 - far, limits)

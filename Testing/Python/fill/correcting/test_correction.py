@@ -245,6 +245,15 @@ def test_only_the_piece_that_a_change_belongs_to_follows():
     assert np.argwhere(joined).tolist() == [[0, 1, 4], [0, 2, 2], [0, 2, 3]]
 
 
+def test_changes_between_many_classes_are_told_apart():
+    """301 * 1 + 150 and 301 * 219 + 68 are the same number of 16 bits."""
+    before = np.array([[[1, 219]]], np.int16)
+    after, best = np.array([[[150, 219]]], np.int16), np.array([[[150, 68]]], np.int16)
+    classes = Classes(before, after, [(), *((row,) for row in range(300))])
+    joined = joined_to(after != before, classes, best, best != after, [1.0, 1.0, 1.0])
+    assert not joined.any()
+
+
 @pytest.mark.parametrize(
     ("place", "seen", "farthest"), [(4, 0.0, 10), (4, 0.75, 22), (4, 1.0, 43), (4, None, 43), (30, 0.0, 43)]
 )
