@@ -49,6 +49,7 @@ def warnings_on(
     smallest cell that has a row, 0 if none was to have one, and whether cells at the border have none.
     """
     return [
+        *_on_empty(rows),
         *_on_doubtful(rows),
         *_on_specks(rows),
         *_on_cells_left_out(rows, min_volume, exclude_border),
@@ -76,6 +77,19 @@ def are_specks(rows: Sequence[Row]) -> list[bool]:
         row["voxels"] < MIN_CELL_VOXELS or (row["volume"] < limit and row["volume"] * MIN_SIZE_GAP <= largest[name])
         for name, row in zip(names, rows, strict=True)
     ]
+
+
+def _on_empty(rows: Sequence[Row]) -> Iterator[str]:
+    """Segments without a voxel, which no summary shows."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and not row["voxels"]:
+            found.setdefault(row["segment"], []).append(row)
+    if len(found) > MAX_SEGMENT_NOTES:
+        yield f"{len(found)} segments have no voxel somewhere; the table says 0 there, and the means leave them out."
+        return
+    for segment, group in found.items():
+        yield f"{segment} of {_volumes(group)} has no voxel; the table says 0 there, and the means leave it out."
 
 
 def _on_doubtful(rows: Sequence[Row]) -> Iterator[str]:

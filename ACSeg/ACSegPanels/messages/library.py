@@ -490,6 +490,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "cell and at the border of the volume."
         ),
         _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
+        _("{0} of {1} has no voxel; the table says 0 there, and the means leave it out."),
         _(
             "{0} of {1} is doubtful: a Dice of {2} was expected when it was made; look at it, and correct or delete "
             "it, before you use its values."
@@ -505,6 +506,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} of {1} voxels of {2} in {3} have no finite value in the image, so that they do not count for "
             "intensities."
         ),
+        _("{0} segments have no voxel somewhere; the table says 0 there, and the means leave them out."),
         _(
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
             "that trainings leave them out."
