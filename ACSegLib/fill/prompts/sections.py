@@ -67,9 +67,13 @@ def find_sections(dabs: Sequence[Dab], steps: Sequence[float]) -> list[Section]:
 
 def misfit(sections: Sequence[Section], classes: np.ndarray) -> float:
     """Share of sections that has another class, and share of what surrounds them that has theirs; 2 at most."""
-    inside = np.concatenate([classes[section.places] != section.number for section in sections])
-    outside = np.concatenate([classes[section.around] == section.number for section in sections])
-    return float(inside.mean() + outside.mean())
+    missed = np.concatenate([classes[section.places] != section.number for section in sections])
+    return float(missed.mean()) + taken(sections, classes)
+
+
+def taken(sections: Sequence[Section], classes: np.ndarray) -> float:
+    """Share of what surrounds sections that has their class."""
+    return float(np.concatenate([classes[section.around] == section.number for section in sections]).mean())
 
 
 def section_level(sections: Sequence[Section], distances: np.ndarray) -> float:

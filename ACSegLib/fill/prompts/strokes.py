@@ -49,7 +49,7 @@ from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.prompts.distinctness import distinctness, evidence
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
 from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
-from ACSegLib.fill.prompts.sections import Section, cores, find_sections, misfit, section_level
+from ACSegLib.fill.prompts.sections import Section, cores, find_sections, misfit, section_level, taken
 from ACSegLib.fill.prompts.stroke_voxels import closed_room, pooled, typical_voxels, widened
 from ACSegLib.fill.prompts.touching import cells_with_strokes
 from ACSegLib.fill.seeds import UNKNOWN
@@ -223,7 +223,7 @@ class StrokeSearch:
         Those end the segments whose paths tell the sections from what surrounds them. Where the image shows no edge to
         a cell that touches, the length of the paths does, as in a ball around the core. So it costs the more, the less
         the sections fit without. The region that grows least may be meant as well: it fits a section that was drawn a
-        little too large.
+        little too large. One that takes more of what surrounds the sections has leaked.
         """
         strokes = cores(self.sections, self.strokes)
         edges = in_threads(lambda n: self._from_cores(strokes, self.costs[0], n), SECTION_LENGTHS)
@@ -232,7 +232,9 @@ class StrokeSearch:
         if self._misfit(walls.classes) < min(misfits):
             return [walls]
         enough = next((n for n, value in enumerate(misfits) if value <= FITTING), len(edges))
-        return [self._meaning(self.costs[0], strokes), *edges[: enough + 1]]
+        least = self._meaning(self.costs[0], strokes)
+        leaks = taken(self.sections, least.classes) > taken(self.sections, edges[0].classes) + FITTING
+        return [*([] if leaks else [least]), *edges[: enough + 1]]
 
     def _misfit(self, classes: np.ndarray) -> float:
         return misfit(self.sections, classes) if self.sections else 0.0

@@ -116,3 +116,15 @@ def test_an_outline_tells_that_walls_end_the_cell() -> None:
     found = filled(image, outlines(inside, (0, 16)))
     print(dice(found, inside))
     assert dice(found, inside) > 0.9
+
+
+def test_an_outline_tells_a_cell_from_its_neighbour_in_a_tube() -> None:
+    """At the wall of the tube, the image changes far more than between cell and medium."""
+    away = np.hypot(K - 20, J - 22)
+    cell, other = ((away / 12) ** 2 + ((L - i) / 14) ** 2 <= 1 for i in (18, 46))
+    image = np.select([cell | other, away <= 14, away <= 16], [62.0, 50.0, 150.0], 0.0)
+    image = ndimage.gaussian_filter(image, 0.8) + np.random.default_rng(2).normal(0, 1.5, SHAPE)
+    found = filled(image, outlines(cell, (1, 22)))
+    print(dice(found, cell), np.count_nonzero(found & other) / cell.sum())
+    assert dice(found, cell) > 0.9
+    assert np.count_nonzero(found & other) < 0.05 * cell.sum()
