@@ -486,14 +486,15 @@ def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:
 
 def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation) -> None:
     """Raise InputError unless image and labels have one shape and lie on each other."""
+    what = "image" if isinstance(volume, Volume) else "segmentation"
     if volume.shape != segmentation.shape:
         raise InputError(
-            f"image {volume.name!r} has {size_text(volume.shape)} voxels but labels {segmentation.name!r} have "
-            f"{size_text(segmentation.shape)}; use --resample to resample the labels to the grid of the image."
+            f"{what} {volume.name!r} has {size_text(volume.shape)} voxels but labels {segmentation.name!r} have "
+            f"{size_text(segmentation.shape)}; use --resample to resample the labels to the grid of the {what}."
         )
     if not volume.geometry.matches(segmentation.geometry, volume.shape):
         raise InputError(
-            f"image {volume.name!r} and labels {segmentation.name!r} have the same shape but different positions "
-            f"(image {volume.geometry}, labels {segmentation.geometry}); check which of the two headers is right. If "
-            "the labels were made on this image, save them with its voxel size, origin and direction."
+            f"{what} {volume.name!r} and labels {segmentation.name!r} have the same shape but different positions "
+            f"({what} {volume.geometry}, labels {segmentation.geometry}); check which of the two headers is right. If "
+            f"the labels were made on this {what}, save them with its voxel size, origin and direction."
         )

@@ -270,14 +270,16 @@ def describe(results: Results | FolderResults[Results]) -> str:
 
 
 def _describe_file(results: Results) -> str:
+    from ACSegLib import slice_tags
     from ACSegLib.axes import both_names
-    from ACSegLib.slice_tags import counted
+    from ACSegLib.wording import counted
 
     report = results.report
-    lines = [f"filled from {counted(report.slices) or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
+    source = slice_tags.counted(report.slices) or "scribbles"
+    lines = [f"filled from {source} in {report.seconds:.1f} s (solver: {report.solver})"]
     estimates = {e.segment: e for e in report.estimates if e.segment in results.voxels}  # cells have none
     for name, count in list(results.voxels.items())[:LISTED]:
-        line = f"  {name}: {count} voxels"
+        line = f"  {name}: {counted(count, 'voxels')}"
         lines.append(f"{line} {estimates[name].intervals(count)}" if name in estimates else line)
     lines += more_lines(results.voxels, "the run report (--json FILE)")
     if estimates:

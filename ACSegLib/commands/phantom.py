@@ -34,6 +34,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe
 from ACSegLib.phantom.variation import vary, vary_packed
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     from ACSegLib.phantom import Phantom
@@ -234,9 +235,8 @@ def describe(results: Results) -> str:
     if results.like:
         lines.append(f"like {results.like['file']}: {describe_estimate(results.like)}")
     for tomogram in results.tomograms:
-        voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
-        count = len(tomogram.labelled_slices)
-        slices = f"{count} labelled slice{'s' * (count != 1)} along {both_names(tomogram.axis)}"
+        voxels = ", ".join(f"{name} {counted(count, 'voxels')}" for name, count in tomogram.voxels.items())
+        slices = f"{counted(len(tomogram.labelled_slices), 'labelled slices')} along {both_names(tomogram.axis)}"
         lines.append(f"{tomogram.files['image']}: {voxels}; {slices}")
     lines.append(f"try: acseg fill {results.example['image']} {results.example['sparse']} -o filled.seg.nrrd")
     return "\n".join(lines)

@@ -223,8 +223,8 @@ def describe(results: Results) -> str:
         if image.error:
             continue
         row = image.report
-        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments[:LISTED]) or "no segment"
-        lines.append(f"{image.image}: {counts} ({row.seconds:.1f} s)")
+        counts = [f"{s['name']} {counted(s['voxels'], 'voxels')}" for s in image.segments[:LISTED]]
+        lines.append(f"{image.image}: {', '.join(counts) or 'no segment'} ({row.seconds:.1f} s)")
         lines += more_lines(image.segments, "the run report (--json FILE)")
         reason = f" ({row.backend_reason})" if row.backend_reason else ""
         tiles = counted(row.tiles, "tiles")
@@ -241,7 +241,7 @@ def _expected(image: PredictedImage) -> list[str]:
     """The intervals of the segments, one line each."""
     found = {row["name"]: row["voxels"] for row in image.segments}
     estimates = [e for e in image.report.estimates or [] if e.segment in found]
-    lines = [f"  {e.segment}: {found[e.segment]} voxels {e.intervals(found[e.segment])}" for e in estimates]
+    lines = [f"  {e.segment}: {counted(found[e.segment], 'voxels')} {e.intervals(found[e.segment])}" for e in estimates]
     return [*lines, "  in brackets: 90 % intervals"] if lines else []
 
 

@@ -154,8 +154,8 @@ def _describe_file(results: Results) -> str:
     lines = [counted(total, "cells")]
     for name, sizes in results.voxels.items():
         if sizes:
-            span = f"{sizes[0]}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
-            lines.append(f"  {name}: {len(sizes)}, of {span} voxels")
+            span = "" if min(sizes) == max(sizes) else f"{min(sizes)} to "
+            lines.append(f"  {name}: {len(sizes)}, of {span}{counted(max(sizes), 'voxels')}")
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Geometry, volumes and segmentations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -221,6 +223,8 @@ def test_images_and_labels_must_lie_on_each_other():
         require_same_grid(image, Segmentation.from_labels(np.zeros((2, 3, 5), np.uint8)))
     with pytest.raises(InputError, match="different positions"):
         require_same_grid(image, Segmentation.from_labels(labels.labels, Geometry((1, 2, 3), (9, 0, 0), unit="nm")))
+    with pytest.raises(InputError, match=r"^segmentation 'before' has .*--resample .* the grid of the segmentation\.$"):
+        require_same_grid(replace(labels, name="before"), Segmentation.from_labels(np.zeros((2, 3, 5), np.uint8)))
 
 
 def test_volumes_are_equal_only_to_themselves_and_can_be_keys():

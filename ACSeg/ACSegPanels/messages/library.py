@@ -112,15 +112,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "how right this fill is cannot be told: no completely labelled slice lies between two others, so none "
             "can be hidden as a test. Check the fill between the slices, or label at least three."
         ),
-        _(
-            "image {0} and labels {1} have the same shape but different positions (image {2}, labels {3}); check "
-            "which of the two headers is right. If the labels were made on this image, save them with its voxel "
-            "size, origin and direction."
-        ),
-        _(
-            "image {0} has {1} voxels but labels {2} have {3}; use --resample to resample the labels to the grid of "
-            "the image."
-        ),
         _("it became background where it is not labelled."),
         _("keep has shape {0}, but the segmentation has {1}."),
         _("keep must be all, largest or central, not {0}."),
@@ -516,6 +507,15 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "was found, or draw a dab of 5 x 5 voxels or more in its middle."
         ),
         _("{0} was not split: {1}."),
+        _(
+            "{0} {1} and labels {2} have the same shape but different positions ({3} {4}, labels {5}); check which "
+            "of the two headers is right. If the labels were made on this {6}, save them with its voxel size, origin "
+            "and direction."
+        ),
+        _(
+            "{0} {1} has {2} voxels but labels {3} have {4}; use --resample to resample the labels to the grid of "
+            "the {5}."
+        ),
         _("{0}, below a hundredth of a typical cell; look at the result, or give a smaller number of cells."),
         _(
             "{0}, given as the corrected segmentation, is as ACSeg wrote it, and {1} is not; if the two are "

@@ -9,6 +9,7 @@ import pytest
 
 import ACSegLib as acseg
 from ACSegLib.commands.main import main
+from ACSegLib.commands.split import Results, describe
 from ACSegLib.errors import InputError
 from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
@@ -48,6 +49,12 @@ def test_the_shell_writes_a_segment_for_each_cell(files, capsys):
     assert sorted(np.argmax(overlaps, axis=1)) == [0, 1]
     assert np.max(overlaps, axis=1).min() > 0.95
     assert np.array_equal(result.mask("bead"), touching().mask("bead"))
+
+
+def test_sizes_are_a_range_only_where_they_differ():
+    sizes = {"a": [9, 7], "b": [7, 7], "c": [1]}
+    lines = describe(Results({name: len(each) for name, each in sizes.items()}, sizes, [])).splitlines()
+    assert lines == ["5 cells", "  a: 2, of 7 to 9 voxels", "  b: 2, of 7 voxels", "  c: 1, of 1 voxel"]
 
 
 def test_a_folder_is_split_file_by_file(files, capsys, monkeypatch):
