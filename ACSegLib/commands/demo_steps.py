@@ -317,7 +317,7 @@ def _filled_tomograms(
             settings=settings,
             progress=stages.fill,
         )
-        settings = Settings(result.report.gamma, result.report.edge)
+        settings = result.state.context.settings
         scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])
         pairs.append((case.volume, result.segmentation))
     return pairs, scores

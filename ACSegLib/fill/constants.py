@@ -59,6 +59,13 @@ MIN_WALL_ADVANTAGE = 0.35
 #: edge scale that take the place of the weak candidate there. ``self_tuning.py``, and with ``--few``.
 WALL_LEVEL, WALL_WALK = 3.0, (0.003, 0.6)
 
+#: Strengths of the prior that are tried with edges that were learned; the better one must be better than the best with
+#: an edge scale by so much Dice. ``self_tuning.py``.
+LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
+
+#: Largest weight of such an edge, in units of that of the usual one. Bound.
+MAX_LEARNT_WEIGHT = 2.0
+
 #: Dice by which the weak prior may be worse than the medium one, so that an even weaker one is tried.
 #: ``self_tuning.py --few``.
 MAX_WEAK_LOSS = 0.03

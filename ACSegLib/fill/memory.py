@@ -47,7 +47,7 @@ def estimate_memory(
     else:
         outlines = 0
     whole = voxels * (4 + 2 * 2 + 2 + 2 + 1 + 5 * 4 / 8 * 1.15) + (voxels * 2 * classes if probabilities else 0)
-    per_slab = slab * (2 + 4 * (6 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, MAX_CLASSES_TOGETHER) + 2 * 5))
+    per_slab = slab * (2 + 4 * (6 + 3 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, MAX_CLASSES_TOGETHER) + 2 * 5))
     reordered = voxels * itemsize
     return int(max(whole + per_slab + outlines, whole + reordered))
 

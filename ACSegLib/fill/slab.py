@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,10 +43,20 @@ SMALL_PART = 0.4
 
 @dataclass(frozen=True)
 class Settings:
-    """Strength of the prior, and which difference between neighbours (in units of the noise) is an edge."""
+    """Strength of the prior, and what is an edge.
+
+    Attributes
+    ----------
+    gamma : float
+    edge : float
+        Difference between neighbours that is an edge, in units of the noise.
+    learnt : bool
+        Whether the edges are those that were learned (`Evidence.learnt_edges`); `edge` does not matter then.
+    """
 
     gamma: float
     edge: float
+    learnt: bool = False
 
     def beta(self, noise: float) -> float:
         """Factor of the squared difference in the edge weight."""
@@ -107,6 +118,7 @@ class PreparedSlab:
     edges : ndarray of float32, (K, J, I)
         Image whose differences make the weights, or height of walls.
     priors : ClassPriors
+    evidence : Evidence
     ending : ndarray of float32, (K, J, I), or None
         Smoothed image at whose edges the segments end.
     """
@@ -115,7 +127,16 @@ class PreparedSlab:
     seeds: np.ndarray
     edges: np.ndarray
     priors: ClassPriors
+    evidence: Evidence
     ending: np.ndarray | None = None
+
+    @cached_property
+    def learnt_weights(self) -> np.ndarray:
+        """Weights of the edges that were learned, float32, (3, K, J, I)."""
+        learnt, stop = self.evidence.learnt_edges, self.first + len(self.seeds)
+        if learnt is None:
+            raise ValueError("no edges were learned from these labels")
+        return learnt.weights(self.evidence.features, self.first, stop)
 
 
 def prepare_slab(
@@ -141,7 +162,7 @@ def prepare_slab(
     priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
     ending = slab[1] if evidence.ends_at_edges else None
     edges = evidence.walls.heights(evidence.features, first, last + 1) if evidence.walls else slab[0]
-    return PreparedSlab(first, seeds, np.ascontiguousarray(edges), priors, ending)
+    return PreparedSlab(first, seeds, np.ascontiguousarray(edges), priors, evidence, ending)
 
 
 def solve_prepared(
@@ -150,7 +171,14 @@ def solve_prepared(
     """Solve a prepared slab with the settings of the context. The caller finishes it."""
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(
-        slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights, evidence.walls is not None
+        slab.edges,
+        seeds,
+        seeds != OUTSIDE,
+        context.beta,
+        gamma,
+        evidence.axis_weights,
+        evidence.walls is not None,
+        slab.learnt_weights if context.settings.learnt else None,
     )
     if evidence.whole_slices:
         rules = WALK.rules(gamma, evidence.usual_gap, evidence.usual_areas)

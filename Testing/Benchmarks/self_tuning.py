@@ -149,7 +149,7 @@ def main() -> int:
         if not rows:
             filled(case)  # compiled code is loaded
         result, seconds = timed(case)
-        times.append(seconds / timed(case, Settings(result.report.gamma, result.report.edge))[1])
+        times.append(seconds / timed(case, result.state.context.settings)[1])
         dice = score(case, result.segmentation.labels)["mean_dice"]
         report = result.report
         best = max(kept["grid"], key=kept["grid"].__getitem__)
@@ -157,7 +157,8 @@ def main() -> int:
         losses.append(kept["grid"][best] - dice)
         walkers.append(peer - dice)
         shown = "-" if report.cross_validation_dice is None else f"{report.cross_validation_dice:.3f}"
-        chosen = f"{dice:.4f} ({report.gamma:.2g}, {report.edge:.2g})"
+        edge = "learned" if report.learnt_edges else f"{report.edge:.2g}"
+        chosen = f"{dice:.4f} ({report.gamma:.2g}, {edge})"
         grid = f"{kept['grid'][best]:.4f} ({best})"
         rows.append([case.name, chosen, grid, f"{peer:.4f}", shown, f"{seconds:.2f}", f"{times[-1]:.2f}"])
         harness.say(" | ".join(rows[-1]))

@@ -70,7 +70,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
 
     def judge(settings: Settings) -> float:
         if settings not in overlaps:
-            share = len(overlaps) / (len(constants.CANDIDATES) + 2)
+            share = len(overlaps) / (len(constants.CANDIDATES) + 4)
             stages.fill(share, "cross-validation: filling hidden parts of labelled slices")
             overlaps[settings] = [trial.overlap(settings, progress) for trial in trials]
         # a few voxels of a bead should not decide; of instances, none is more important than another
@@ -88,9 +88,18 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
     settings = search(judge, strong, distant, walls)
+    # a prior that is good leaves little to the edges
+    if evidence.learnt_edges is not None and bands and not strong:
+        settings = or_learnt(judge, settings)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
+
+
+def or_learnt(judge: Callable[[Settings], float], found: Settings) -> Settings:
+    """What was found, or settings with learned edges that are better by `constants.MIN_LEARNT_GAIN`."""
+    best = max((Settings(gamma, 1.0, learnt=True) for gamma in constants.LEARNT_GAMMAS), key=judge)
+    return best if judge(best) > judge(found) + constants.MIN_LEARNT_GAIN else found
 
 
 def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:

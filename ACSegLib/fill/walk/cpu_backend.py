@@ -21,18 +21,20 @@ class CpuSystem(System):
         self._kernels = kernels
         shape = problem.seeds.shape
         self._start = start
-        self._weights = tuple(np.empty(shape, np.float32) for _ in range(3))
+        given = problem.given_weights()
+        self._weights = given or tuple(np.empty(shape, np.float32) for _ in range(3))
         self._scale = np.empty(shape, np.float32)
         self._residual = np.empty_like(start)
-        kernels.edge_weights(
-            problem.edges,
-            problem.walls,
-            problem.valid,
-            np.float32(problem.beta),
-            problem.axis_weights,
-            np.float32(constants.MIN_EDGE_WEIGHT),
-            self._weights,
-        )
+        if given is None:
+            kernels.edge_weights(
+                problem.edges,
+                problem.walls,
+                problem.valid,
+                np.float32(problem.beta),
+                problem.axis_weights,
+                np.float32(constants.MIN_EDGE_WEIGHT),
+                self._weights,
+            )
         check()
         kernels.start_system(
             self._weights, np.float32(problem.gamma), problem.seeds, prior, start, self._scale, self._residual

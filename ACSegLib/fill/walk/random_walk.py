@@ -44,6 +44,8 @@ class SlabProblem:
         1 / h^2 along K, J, I, relative to the finest axis.
     walls : bool
         Whether d is the higher one of two neighbours, and not their difference.
+    weights : ndarray of float32, (3, K, J, I), or None
+        Weights to the next voxel along each axis instead, if they are known.
     """
 
     edges: np.ndarray
@@ -53,11 +55,24 @@ class SlabProblem:
     gamma: float
     axis_weights: np.ndarray
     walls: bool = False
+    weights: np.ndarray | None = None
+
+    def given_weights(self) -> tuple[np.ndarray, ...] | None:
+        """`weights` times `axis_weights`, 0 at edges and invalid voxels, three arrays (K, J, I); None if not known."""
+        if self.weights is None:
+            return None
+        found = tuple(w * h for w, h in zip(self.weights, self.axis_weights, strict=True))
+        for axis, weight in enumerate(found):
+            along, valid = np.moveaxis(weight, axis, 0), np.moveaxis(self.valid, axis, 0)
+            along[:-1] *= valid[:-1] & valid[1:]
+            along[-1] = 0
+        return found
 
     def part(self, box: Box) -> SlabProblem:
         """The same in a box, as if the slab ended there."""
         edges, seeds, valid = (np.ascontiguousarray(a[box]) for a in (self.edges, self.seeds, self.valid))
-        return replace(self, edges=edges, seeds=seeds, valid=valid)
+        weights = None if self.weights is None else self.weights[(slice(None), *box)]
+        return replace(self, edges=edges, seeds=seeds, valid=valid, weights=weights)
 
 
 class System(ABC):

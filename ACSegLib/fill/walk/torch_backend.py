@@ -37,15 +37,18 @@ class TorchSystem(System):
         torch = self._torch
         image = torch.from_numpy(problem.edges).to(self._device)
         valid = torch.from_numpy(problem.valid).to(self._device)
-        weights = []
+        weights, given = [], problem.given_weights()
         total = torch.full_like(image, problem.gamma)
         for axis in range(3):
             n = image.shape[axis] - 1
-            near, far = image.narrow(axis, 0, n), image.narrow(axis, 1, n)
-            both = valid.narrow(axis, 0, n) & valid.narrow(axis, 1, n)
-            between = torch.maximum(near, far) if problem.walls else far - near
-            weight = torch.exp(-problem.beta * between**2) + constants.MIN_EDGE_WEIGHT
-            weight = weight * float(problem.axis_weights[axis]) * both
+            if given is not None:
+                weight = torch.from_numpy(given[axis]).to(self._device).narrow(axis, 0, n).clone()
+            else:
+                near, far = image.narrow(axis, 0, n), image.narrow(axis, 1, n)
+                both = valid.narrow(axis, 0, n) & valid.narrow(axis, 1, n)
+                between = torch.maximum(near, far) if problem.walls else far - near
+                weight = torch.exp(-problem.beta * between**2) + constants.MIN_EDGE_WEIGHT
+                weight = weight * float(problem.axis_weights[axis]) * both
             total.narrow(axis, 0, n).add_(weight)
             total.narrow(axis, 1, n).add_(weight)
             weights.append(weight)

@@ -16,7 +16,7 @@ from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
 from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_hidden
-from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, search, search_at_ends
+from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, or_learnt, search, search_at_ends
 from ACSegLib.fill.tuning.trials import overlap
 
 SLICES = [4, 12, 20, 28, 36]
@@ -190,6 +190,17 @@ def test_the_search_finds_any_single_peak(best: tuple[float, float], strong: boo
         return 0.9 - 0.1 * float(distance)
 
     assert search(judge, strong) == Settings(*best)
+
+
+@pytest.mark.parametrize("gain", [0.5, 2.0])
+@pytest.mark.parametrize("best", constants.LEARNT_GAMMAS)
+def test_learned_edges_are_chosen_where_they_are_clearly_better(best: float, gain: float) -> None:
+    def judge(settings: Settings) -> float:
+        share = 1.0 if settings.gamma == best else -0.4
+        return 0.9 + gain * constants.MIN_LEARNT_GAIN * share * settings.learnt
+
+    found = Settings(*constants.CANDIDATES[1])
+    assert or_learnt(judge, found) == (Settings(best, 1.0, learnt=True) if gain > 1 else found)
 
 
 @pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.SMOOTH_WALK])

@@ -30,9 +30,9 @@ class Counting(CpuSolver):
         return super().solve(problem, *arguments)
 
 
-def small_class(gamma, weights=(1.0, 1.0, 1.0), image=None):
+def small_class(gamma, weights=(1.0, 1.0, 1.0), image=None, given=False):
     """A slab with one seed of class 1 amid free voxels, its prior around it, and where both lie."""
-    p = problem(SHAPE, gamma=gamma, weights=weights)
+    p = problem(SHAPE, gamma=gamma, weights=weights, given=given)
     p.seeds[:] = -1
     p.seeds[0], p.seeds[5, 10, 8] = 0, 1
     prior = np.zeros(SHAPE, np.float32)
@@ -50,8 +50,9 @@ def boxed(p: SlabProblem, prior, start, solver=None, progress=None):
 
 @pytest.mark.parametrize("gamma", [3.0, 0.3, 0.02])
 @pytest.mark.parametrize("weights", [(1, 1, 1), (0.04, 1, 0.25)])
-def test_probabilities_are_those_of_a_direct_solution_of_the_whole_slab(gamma, weights):
-    p, prior, start = small_class(gamma, weights)
+@pytest.mark.parametrize("given", [False, True])
+def test_probabilities_are_those_of_a_direct_solution_of_the_whole_slab(gamma, weights, given):
+    p, prior, start = small_class(gamma, weights, given=given)
     walk, whole = boxed(p, prior, start)
     assert np.abs(whole - direct(p, [1], prior[None])[0]).max() <= TOLERANCE
     np.testing.assert_array_equal(walk.prior[0], prior[walk.box])

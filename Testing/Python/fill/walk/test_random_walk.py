@@ -15,10 +15,10 @@ from ACSegLib.fill.walk.solvers import CpuSolver, TorchSolver
 
 @pytest.mark.parametrize("gamma", [1.0, 0.05, 0.005])
 @pytest.mark.parametrize("weights", [(1, 1, 1), (0.04, 1, 0.25)])
-@pytest.mark.parametrize("walls", [False, True])
+@pytest.mark.parametrize("edges", ["differences", "walls", "given"])
 @pytest.mark.parametrize("solver", [CpuSolver(), TorchSolver("cpu")], ids=["compiled", "torch"])
-def test_probabilities_are_those_of_a_direct_solution(solver, gamma, weights, walls) -> None:
-    p = problem(gamma=gamma, weights=weights, holes=gamma == 0.05, walls=walls)
+def test_probabilities_are_those_of_a_direct_solution(solver, gamma, weights, edges) -> None:
+    p = problem(gamma=gamma, weights=weights, holes=gamma == 0.05, walls=edges == "walls", given=edges == "given")
     prior = prior_of(p, 3)[1:]
     x, iterations = solver.solve(p, [1, 2], prior, prior.copy(), TOLERANCE, Progress())
     assert iterations > 0

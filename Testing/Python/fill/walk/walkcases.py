@@ -11,7 +11,7 @@ from ACSegLib.fill.walk.random_walk import SlabProblem
 
 
 def problem(
-    shape=(7, 9, 8), seed=0, gamma=0.05, beta=40.0, weights=(1.0, 1.0, 1.0), holes=False, walls=False
+    shape=(7, 9, 8), seed=0, gamma=0.05, beta=40.0, weights=(1.0, 1.0, 1.0), holes=False, walls=False, given=False
 ) -> SlabProblem:
     """A noisy slab with its outer planes labelled."""
     rng = np.random.default_rng(seed)
@@ -20,7 +20,8 @@ def problem(
     seeds[-1] = rng.integers(0, 3, shape[1:])
     valid = rng.random(shape) > 0.1 if holes else np.ones(shape, bool)
     image, along = rng.random(shape, np.float32), np.array(weights, np.float32)
-    return SlabProblem(image, seeds, valid, beta, gamma, along, walls)
+    known = 2 * rng.random((3, *shape), np.float32) if given else None
+    return SlabProblem(image, seeds, valid, beta, gamma, along, walls, known)
 
 
 def prior_of(p: SlabProblem, classes: int, seed: int = 1) -> np.ndarray:
@@ -39,7 +40,10 @@ def direct(p: SlabProblem, classes: list[int], prior: np.ndarray) -> np.ndarray:
         near, far = (np.take(image, r, axis) for r in (range(shape[axis] - 1), range(1, shape[axis])))
         between = np.maximum(near, far) if p.walls else far - near
         both = np.take(p.valid, range(shape[axis] - 1), axis) & np.take(p.valid, range(1, shape[axis]), axis)
-        w = (np.exp(-p.beta * between**2) + MIN_EDGE_WEIGHT) * float(p.axis_weights[axis]) * both
+        plain = np.exp(-p.beta * between**2) + MIN_EDGE_WEIGHT
+        if p.weights is not None:
+            plain = np.take(p.weights[axis], range(shape[axis] - 1), axis).astype(float)
+        w = plain * float(p.axis_weights[axis]) * both
         rows += [a.ravel(), b.ravel()]
         columns += [b.ravel(), a.ravel()]
         values += [w.ravel(), w.ravel()]

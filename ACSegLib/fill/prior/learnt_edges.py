@@ -1,0 +1,175 @@
+"""Edges that are learned from the labelled slices: how likely does the border of a segment run between two voxels?
+
+One scale of differences for a whole volume fails where the noise grows with the intensity, where outlines run along
+weak steps between strong ones, and where the image shows no border at all. The labelled slices have many pairs of
+neighbours with a border between them, and far more without one. A logistic regression learns from them what the image
+looks like at a border. The weight of an edge is the usual odds of a border over those between its two voxels. Where the
+image does not show borders, all weights are alike, and the distance alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.prior.features import LEVEL_FEATURES, ImageFeatures
+from ACSegLib.jobs import Progress
+from ACSegLib.threads import in_threads
+
+#: What is known of a voxel: intensity, smoothed intensity, gradient, bright and dark sheets, two coarse gradients.
+_FIELDS = 7
+#: Planes whose weights are computed together, and pairs of neighbours that are learned from, at most. Bound.
+_PLANES, _PAIRS = 8, 20_000
+#: Iterations of the regression. Bound.
+_ITERATIONS = 50
+#: Penalty of its squared coefficients: pairs beside each other are alike, so that far fewer are independent. With 100,
+#: weak borders gain and strong ones lose. ``self_tuning.py``.
+_PENALTY = 30.0
+
+
+@dataclass(frozen=True)
+class LearntEdges:
+    """What tells pairs of neighbours with a border between them from others.
+
+    Attributes
+    ----------
+    linear : ndarray, (7,)
+    quadratic : ndarray, (7, 7)
+        Of what is known of a pair (`_pairs`): its sum with these is the logarithm of the odds of a border.
+    usual : float
+        The same sum of the usual pair.
+    """
+
+    linear: np.ndarray
+    quadratic: np.ndarray
+    usual: float
+
+    def weights(self, features: ImageFeatures, first: int, stop: int, progress: Progress | None = None) -> np.ndarray:
+        """Weights of the edges to the next voxel along each axis in planes first..stop-1, float32, (3, planes, J, I).
+
+        1 of the usual pair of neighbours. The last voxels along an axis have no edge; theirs are 1.
+        """
+        weights = np.ones((3, stop - first, *features.image.shape[1:]), np.float32)
+
+        def compute(start: int) -> None:
+            end = min(start + _PLANES, stop)
+            fields = _fields(features, start, min(end + 1, stop))
+            for axis, out in enumerate(weights[:, start - first : end - first]):
+                pairs = _pairs(fields, axis) if axis == 0 else _pairs(fields[:, : end - start], axis)
+                odds = self._sums(pairs.reshape(_FIELDS, -1)).reshape(pairs.shape[1:]) - np.float32(self.usual)
+                near = np.moveaxis(out, axis, 0)[: odds.shape[axis]]
+                np.exp(-odds, out=odds)
+                near[...] = np.moveaxis(np.clip(odds, constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT), axis, 0)
+
+        in_threads(compute, range(first, stop, _PLANES), (progress or Progress()).check)
+        return weights
+
+    def _sums(self, pairs: np.ndarray) -> np.ndarray:
+        """Logarithm of the odds of a border but for a constant, float32 (N,); `pairs` is (7, N)."""
+        sums: np.ndarray = np.einsum("fn,fn->n", self.quadratic @ pairs + self.linear[:, None], pairs)
+        return sums
+
+
+def learn_edges(
+    features: ImageFeatures, classes: np.ndarray, slices: Sequence[int], progress: Progress | None = None
+) -> LearntEdges | None:
+    """Learn what the image looks like at the borders on labelled slices; None if they show no border.
+
+    Parameters
+    ----------
+    features : ImageFeatures
+    classes : ndarray of int16, (K, J, I)
+    slices : sequence of int
+        Those that are known whole.
+    progress : Progress, optional
+    """
+    rng = np.random.default_rng(0)
+    most = _PAIRS // (2 * max(len(slices), 1))
+    found, borders = [np.zeros((_FIELDS, 0), np.float32)], [np.zeros(0, bool)]
+    for k in slices:
+        if progress is not None:
+            progress.check()
+        fields, plane = _fields(features, k, k + 1), classes[k : k + 1]
+        for axis in (1, 2):
+            near, far = (np.take(plane, range(start, plane.shape[axis] + start - 1), axis).ravel() for start in (0, 1))
+            known = np.flatnonzero((near >= 0) & (far >= 0))
+            chosen = rng.choice(known, min(len(known), most), replace=False)
+            found.append(_pairs(fields, axis).reshape(_FIELDS, -1)[:, chosen])
+            borders.append((near != far)[chosen])
+    pairs, border = np.concatenate(found, axis=1), np.concatenate(borders)
+    if not 0 < np.count_nonzero(border) < len(border):
+        return None
+    return _regression(pairs, border)
+
+
+def _fields(features: ImageFeatures, first: int, stop: int) -> np.ndarray:
+    """What is known of the voxels in planes first..stop-1, float32, (7, planes, J, I).
+
+    All in units of the noise; all but the first two as logarithms of one more.
+    """
+    from ACSegLib.fill.prior import image_kernels as kernels
+
+    low, high = max(first - 1, 0), min(stop + 1, len(features.image))
+    image, fine = features.slab(low, high)
+    texture = np.empty((LEVEL_FEATURES, *fine.shape), np.float32)
+    kernels.texture(np.ascontiguousarray(fine), features.inverse_spacing, texture)
+    inner = slice(first - low, stop - low)
+    smooth, gradient, largest, _middle, smallest = texture[:, inner]
+    fields = np.stack([image[inner], smooth, gradient, np.maximum(-smallest, 0), np.maximum(largest, 0), *(
+        _at_full_size(level[1], factor, offset, first, smooth.shape)
+        for level, factor, offset in zip(features.levels, features.factors, features.offsets, strict=True)
+    )])  # fmt: skip
+    fields /= np.float32(features.noise)
+    np.log1p(fields[2:], out=fields[2:])
+    return fields
+
+
+def _at_full_size(
+    level: np.ndarray, factor: np.ndarray, offset: np.ndarray, first: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    """A coarse level at the voxels of `shape` (planes, J, I) from plane `first` on."""
+    starts = (first, 0, 0)
+    numbers = [
+        np.minimum((np.arange(start, start + size) + o) // f, count - 1)
+        for start, size, o, f, count in zip(starts, shape, offset, factor, level.shape, strict=True)
+    ]
+    return level[np.ix_(*numbers)]
+
+
+def _pairs(fields: np.ndarray, axis: int) -> np.ndarray:
+    """What is known of each voxel and the next one along an axis: differences, means, and of sheets the higher one."""
+    near, far = (np.take(fields, range(start, fields.shape[axis + 1] + start - 1), axis + 1) for start in (0, 1))
+    pairs = np.empty_like(near)
+    pairs[:2] = np.log1p(np.abs(far[:2] - near[:2]))
+    pairs[2:] = 0.5 * (near[2:] + far[2:])
+    pairs[3:5] = np.maximum(near[3:5], far[3:5])
+    return pairs
+
+
+def _regression(pairs: np.ndarray, border: np.ndarray) -> LearntEdges:
+    """Logistic regression on what is known of pairs (7, N) and on its products."""
+    from scipy import optimize, special
+
+    rows, columns = np.triu_indices(_FIELDS)
+    x = np.concatenate([pairs, pairs[rows] * pairs[columns]]).astype(np.float64)
+    mean, spread = x.mean(axis=1, keepdims=True), np.maximum(x.std(axis=1, keepdims=True), constants.MIN_FEATURE_SPREAD)
+    x = np.concatenate([(x - mean) / spread, np.ones((1, x.shape[1]))]).astype(np.float32)
+    start = np.zeros(len(x))
+    start[-1] = np.log(border.mean() / (1 - border.mean()))
+    sign = np.where(border, -1.0, 1.0)
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        score = sign * (w.astype(np.float32) @ x)
+        slope = (x @ (sign * special.expit(score)).astype(np.float32)).astype(np.float64)
+        slope[:-1] += _PENALTY * w[:-1]
+        return float(np.logaddexp(0, score).sum() + 0.5 * _PENALTY * (w[:-1] ** 2).sum()), slope
+
+    w = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
+    w = (w[:-1, None] / spread)[:, 0]
+    quadratic = np.zeros((_FIELDS, _FIELDS))
+    quadratic[rows, columns] = w[_FIELDS:]
+    edges = LearntEdges(w[:_FIELDS].astype(np.float32), quadratic.astype(np.float32), 0.0)
+    return LearntEdges(edges.linear, edges.quadratic, float(np.median(edges._sums(pairs))))
