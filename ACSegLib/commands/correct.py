@@ -209,12 +209,14 @@ def _with_sparse(
 
 def _read_probabilities(options: Options, segmentation: Segmentation) -> dict[str, Volume]:
     """Name of each segment -> probabilities from the file that is named for it."""
-    from ACSegLib.commands.outputs import segment_paths
+    from ACSegLib.commands.outputs import Output, check_outputs, segment_paths
 
     if not options.probabilities:
         return {}
     names = [segment.name for segment in segmentation.with_distinct_names().segments]
     paths = segment_paths(options.probabilities, names)
+    outputs = {"--output": options.output, "--uncertainty": options.uncertainty}
+    check_outputs([Output(place, flag, "image") for flag, place in outputs.items() if place], paths)
     for name, path in zip(names, paths, strict=True):
         if not Path(path).exists():
             raise FileError(

@@ -17,7 +17,8 @@ from ACSegLib.wording import listed
 #: What probabilities may lie beyond 0 and 1: float16 and interpolation round them.
 PROBABILITY_TOLERANCE = 0.01
 
-#: Dice of a segment and of the voxels where its probability is above 0.5, below which they do not belong together.
+#: Dice of a segment and of the voxels where its probability is above half of the mean in the segment; below, they do
+#: not belong together.
 MIN_AGREEMENT = 0.5
 
 
@@ -111,9 +112,10 @@ def _row(segmentation: Segmentation, name: str) -> int | None:
 
 
 def _agreement(probabilities: np.ndarray, segmentation: Segmentation, segment: Segment) -> float:
-    """Dice of a segment and of the voxels where its probability is above 0.5; 1 of a segment without a voxel."""
-    inside, likely = segmentation.mask(segment), probabilities > 0.5
+    """Dice of a segment and of the voxels where it is likely, for the mean in it; 1 of a segment without a voxel."""
+    inside = segmentation.mask(segment)
     size = np.count_nonzero(inside)
     if not size:
         return 1.0
+    likely = probabilities > 0.5 * probabilities[inside].mean(dtype=float)
     return 2 * np.count_nonzero(inside & likely) / (size + np.count_nonzero(likely))

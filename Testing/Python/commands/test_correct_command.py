@@ -198,6 +198,21 @@ def test_probabilities_of_two_segments_of_one_name_are_those_that_a_fill_wrote(c
         assert [s.name for s in open_segmentation(case / "out.seg.nrrd").segments] == ["cell", "cell"]
 
 
+@pytest.mark.parametrize("flag", ["-o", "--uncertainty"])
+def test_probabilities_of_one_of_several_segments_are_not_replaced(
+    case: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    halves = np.where(np.indices(ball(9).shape)[2] < 14, 1, 2)
+    for name, radius in (("before", 7), ("after", 9)):
+        save(halves * ball(radius), case / f"{name}.seg.nrrd", {1: "left", 2: "right"})
+    for name, n in (("left", 1), ("right", 2)):
+        save_volume(Volume((ball(9) & (halves == n)).astype(np.float32), GEOMETRY), case / f"p-{name}.nrrd")
+    written = (case / "p-right.nrrd").read_bytes()
+    assert run(case, "--probabilities", str(case / "p.nrrd"), flag, str(case / "p-right.nrrd")) == 2
+    assert "p-right.nrrd is an input of this step" in capsys.readouterr().err
+    assert (case / "p-right.nrrd").read_bytes() == written
+
+
 def test_missing_probabilities_of_a_cell_are_told(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_volume(Volume(ball(9).astype(np.float32), GEOMETRY), case / "p.nrrd")
     halves = np.where(np.indices(ball(9).shape)[2] < 14, 1, 2) * ball(9)
