@@ -22,7 +22,7 @@ from ACSegLib.correction_report import CorrectionReport
 from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.hints import hints
-from ACSegLib.fill.correcting.joined import grown_slips, joined_to, without_specks
+from ACSegLib.fill.correcting.joined import as_thick, grown_slips, joined_to, without_specks
 from ACSegLib.fill.correcting.opened import open_voxels, proven_reach
 from ACSegLib.fill.correcting.problem import CorrectionProblem, Solution
 from ACSegLib.fill.correcting.reliability import EVERYWHERE
@@ -132,7 +132,9 @@ def correct(
         changed = decisions.changed[problem.box]
         joined = joined_to(changed, problem.classes, best, where, spacing.tolist(), solution.seen)
         if everywhere:
-            joined |= without_specks(where & ~joined, spacing.tolist())
+            others = without_specks(where & ~joined, spacing.tolist())
+            local = not decisions.wrong_all_along
+            joined |= as_thick(others, joined, changed, spacing.tolist()) if local else others
         where &= joined
         refused = new_holes(best, problem.classes.after, where)
         where &= ~refused

@@ -2,7 +2,8 @@
 
 A person points at errors. An error of the same kind (from the same class to the same class) may lie elsewhere as well,
 but nobody pointed at it, and where the image misleads the walk, it changes what is right. Where slices drawn right
-prove that it does not mislead, other parts count as well, but no specks.
+prove that it does not mislead, other parts count as well, but no specks, and where the error on a slice is local, none
+that is thin beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ACSegLib.masks import listed_masks
 #: `Testing/Benchmarks/correct.py`.
 SPECK = 4.0
 
-#: Share of its thickness at a stroke below which an error is thin. `Testing/Benchmarks/correct_tasks.py`.
+#: Share of its thickness at a change below which an error is thin. `Testing/Benchmarks/correct_tasks.py`.
 THIN = 0.5
 
 #: Voxels of a change up to which it may be a slip of the brush.
@@ -111,6 +112,29 @@ def without_specks(where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """
     components = find_components(where, 26)
     return components.union(components.sizes * float(np.prod(spacing)) > np.pi / 6 * SPECK**3)
+
+
+def as_thick(others: np.ndarray, joined: np.ndarray, changes: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """The connected parts that are not thin beside the error at the changes of a person; bool, (k, j, i).
+
+    Where a slice has one local error, all else on it is right. So what is thin elsewhere is no such error.
+
+    Parameters
+    ----------
+    others : ndarray of bool, shape (k, j, i)
+        What would follow apart from the changes.
+    joined : ndarray of bool, shape (k, j, i)
+        What follows in one component with them.
+    changes : ndarray of bool, shape (k, j, i)
+        Voxels that the person changed.
+    spacing : sequence of float
+        Along (k, j, i), in voxels of the finest axis.
+    """
+    if not others.any():
+        return others
+    error = capped_distance(~(joined | changes), spacing, MAX_REACH)[changes].max(initial=0)
+    components = find_components(others, 26)
+    return components.union(components.holding(capped_distance(~others, spacing, MAX_REACH) >= THIN * error))
 
 
 def grown_slips(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> list[tuple[int, int]]:

@@ -194,9 +194,9 @@ def find_reliability(
     -------
     Reliability
         With `EVERYWHERE` if it holds at all distances, and the shortest length if a group that was wrong is right
-        nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone do:
-        deeper inside, the segmentation is believed. Also the shortest one if few voxels were wrong, or if the decided
-        voxels hardly show the group that is right there.
+        hardly anywhere: a slice on which nearly all of a cell is erased does not tell what is a cell. Errors at its rim
+        alone do: deeper inside, the segmentation is believed. Also the shortest one if few voxels were wrong, or if the
+        decided voxels hardly show the group that is right there.
 
         The segmentation has a lead where it has no other part in the prior, which is where that holds everywhere.
     """
@@ -239,9 +239,10 @@ def _hide(
 
 
 def _shows_both_sides(samples: Samples, depth: np.ndarray) -> bool:
-    """Whether the decided voxels hold each group that the segmentation has at the wrong place, but for its rim."""
+    """Whether the decided voxels show each group that the segmentation has at the wrong place, but for its rim."""
     segmented = groups_of(depth)
-    unseen = (segmented != samples.y) & ~np.isin(segmented, samples.y)
+    held = np.bincount(samples.y, samples.weight, minlength=len(depth) + 1)
+    unseen = (segmented != samples.y) & (held[segmented] < MIN_SHOWN)
     return bool((np.abs(depth[:, unseen]).min(axis=0) <= RIM).all())
 
 

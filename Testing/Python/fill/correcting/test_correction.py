@@ -12,7 +12,7 @@ from ACSegLib.fill import correct
 from ACSegLib.fill.correcting import opened
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions, redrawn_obliquely
 from ACSegLib.fill.correcting.deviation import Deviation
-from ACSegLib.fill.correcting.joined import joined_to, without_specks
+from ACSegLib.fill.correcting.joined import as_thick, joined_to, without_specks
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box, box_size, grown_box
 from ACSegLib.oblique_labels import oblique_planes
@@ -279,6 +279,16 @@ def test_specks_are_smaller_than_a_ball_as_wide_as_a_gap():
     kept = without_specks(parts, [1.0, 1.0, 1.0])
     assert np.array_equal(kept, parts & (np.indices(parts.shape)[2] >= 10))
     assert np.array_equal(without_specks(parts, [2.0, 1.0, 1.0]), parts), "54 voxels of the finest axis"
+
+
+def test_beside_a_local_error_of_a_slice_only_what_is_half_as_thick_follows_elsewhere():
+    error = ball(centre=(18, 20, 8), radius=6.0)
+    changes = error & (np.indices(SHAPE)[0] == 18)
+    thick, thin = ball(centre=(18, 20, 22), radius=4.0), np.zeros(SHAPE, bool)
+    thin[10:26, 10:30, 32:36] = True  # 2 voxels deep
+    joined = error & ~changes
+    assert np.array_equal(as_thick(thick | thin, joined, changes, [1.0, 1.0, 1.0]), thick)
+    assert np.array_equal(as_thick(thick | thin, joined, changes, [1.0, 2.0, 2.0]), thick | thin), "8 voxels wide"
 
 
 def test_a_wrongly_included_neighbour_goes_with_one_slice():

@@ -58,6 +58,17 @@ def test_a_slice_on_which_all_of_a_segment_is_erased_proves_nothing():
     assert learned_range(erased, None, rim, (1, 1, 1)) == LENGTHS[-1], "all of an outline is too large"
 
 
+@pytest.mark.parametrize(("count", "holds"), [(12, False), (60, True)])
+def test_a_slice_that_shows_a_few_voxels_of_what_it_erased_proves_nothing(count, holds):
+    """Of a segment that had the wrong voxels, a tip is left."""
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
+    rows, columns = samples.place
+    left = (columns >= 77) & (rows < count // 3)
+    erased = replace(samples, y=left.astype(int))
+    erased.x[:, 0] += 12 * (left - samples.y)  # the image shows it
+    assert (learned_range(erased, None, distances, (1, 1, 1)) > LENGTHS[0]) == holds
+
+
 @pytest.mark.parametrize(("count", "holds"), [(4, False), (40, True)])
 def test_a_handful_of_wrong_voxels_proves_nothing(count, holds):
     """In the others, the segmentation is right, and the image shows all."""
