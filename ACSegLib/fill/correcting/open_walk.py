@@ -65,15 +65,13 @@ class OpenVoxels:
         ends = [count * n // number for n in range(number + 1)]
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
-    def inside(self, box: np.ndarray) -> np.ndarray:
-        """Places in the list of the voxels in a box (3, 2), int64, ascending."""
+    def inside(self, box: np.ndarray) -> VoxelsInBox:
+        """Those in a box (3, 2)."""
         from ACSegLib.fill.walk import sparse_kernels
 
         first, last = np.empty((2, int(np.prod(box[:2, 1] - box[:2, 0]))), np.int64)
         sparse_kernels.inside(self.places, self.starts, self.shape, box, first, last)
-        lengths = last - first
-        ends = np.cumsum(lengths)
-        return np.repeat(last - ends, lengths) + np.arange(ends[-1] if len(ends) else 0)
+        return VoxelsInBox(box, first, last)
 
     def at(self, array: np.ndarray) -> np.ndarray:
         """Values of an array (K, J, I) at the voxels, (N,)."""
@@ -107,6 +105,50 @@ class OpenVoxels:
         neighbours = np.empty((count, 6), np.int32)
         link(edges, seeds, index, (0, len(seeds)), intensity, differences, neighbours)
         return SparseProblem.of(differences, neighbours, beta, gamma, along.tolist())
+
+
+@dataclass(frozen=True)
+class VoxelsInBox:
+    """Those of a list of voxels that lie in a box.
+
+    Attributes
+    ----------
+    box : ndarray of int64, (3, 2)
+    first, last : ndarray of int64, (planes * rows,)
+        Where in the list those of each row of the box begin and end.
+    """
+
+    box: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Voxels of each row, int64 (planes * rows,)."""
+        return self.last - self.first
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Voxels up to the end of each row, int64 (planes * rows,)."""
+        return np.cumsum(self.lengths)
+
+    def __len__(self) -> int:
+        return int(self.lengths.sum())
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Their places in the list, int64, ascending."""
+        return np.repeat(self.last - self.ends, self.lengths) + np.arange(len(self))
+
+    def part(self, problem: SparseProblem) -> SparseProblem:
+        """The walk among them: no walker goes to other voxels of the list, but to seeds beyond the box."""
+        from ACSegLib.fill.walk import sparse_kernels
+
+        weights, neighbours = np.empty((len(self), 6), np.float32), np.empty((len(self), 6), np.int32)
+        rows, shift = int(self.box[1, 1] - self.box[1, 0]), self.ends - self.last
+        listed = (rows, self.first, self.last, shift)
+        sparse_kernels.part(*listed, problem.weights, problem.neighbours, weights, neighbours)
+        return SparseProblem(weights, neighbours, problem.gamma)
 
 
 class Leading:
@@ -307,33 +349,29 @@ def _solve_boxed(
     found: tuple[np.ndarray, np.ndarray] | None = None
     while True:
         box = np.stack([np.maximum(box[:, 0] - grow[:, 0], 0), np.minimum(box[:, 1] + grow[:, 1], shape)], axis=1)
-        own = voxels.inside(box)
+        inside = voxels.inside(box)
+        own = inside.places
         prior = np.ascontiguousarray(priors.of(c, own), np.float32)[None]
         begun = prior.copy()
         if found is not None:  # the walk goes on from where it was
             begun[0, np.searchsorted(own, found[0])] = found[1]
-        part = _part(voxels, problem, own, box)
+        part = inside.part(problem)
         x, done = context.solver.solve_sparse(part, [c], prior, begun, (1 - CUT_SHARE) * tolerance, progress)
         found, total = (own, x[0]), total + done
-        grow = MORE * _leaks(x[0], voxels.places[own], box, shape, bound)
+        grow = MORE * _leaks(x[0], voxels, inside, bound)
         if not grow.any():
             return own, x[0], prior[0], total
 
 
-def _part(voxels: OpenVoxels, problem: SparseProblem, own: np.ndarray, box: np.ndarray) -> SparseProblem:
-    """The walk among the open voxels `own` in a box: no walker goes to others, but to seeds beyond it."""
-    from ACSegLib.fill.walk import sparse_kernels
-
-    weights, neighbours = np.empty((len(own), 6), np.float32), np.empty((len(own), 6), np.int32)
-    sparse_kernels.part(own, voxels.places, voxels.shape, box, problem.weights, problem.neighbours, weights, neighbours)
-    return SparseProblem(weights, neighbours, problem.gamma)
-
-
-def _leaks(x: np.ndarray, places: np.ndarray, box: np.ndarray, shape: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Whether more than the bound flows out at each side of a box, where the slab does not end; int, (3, 2)."""
-    found = np.zeros((3, 2), int)
-    few = np.flatnonzero(x > bound.min())
-    for axis, at in enumerate(np.unravel_index(places[few], shape)):
-        for end, (side, ends) in enumerate(((box[axis, 0], 0), (box[axis, 1] - 1, shape[axis] - 1))):
-            found[axis, end] = side != ends and bool((x[few][at == side] > bound[axis]).any())
-    return found
+def _leaks(x: np.ndarray, voxels: OpenVoxels, inside: VoxelsInBox, bound: np.ndarray) -> np.ndarray:
+    """Whether more than the bound flows out at each side of a box, where the slab does not end; bool, (3, 2)."""
+    box, used = inside.box, inside.lengths > 0
+    begin, end = (inside.ends - inside.lengths)[used], inside.ends[used] - 1
+    rows = np.zeros(len(used), np.float32)
+    rows[used] = np.maximum.reduceat(x, begin)
+    rows = rows.reshape(box[:2, 1] - box[:2, 0])
+    left, right = (voxels.places[at] % voxels.shape[2] for at in (inside.first[used], inside.last[used] - 1))
+    columns = x[begin][left == box[2, 0]], x[end][right == box[2, 1] - 1]
+    faces = (rows[0], rows[-1]), (rows[:, 0], rows[:, -1]), columns
+    leaks = [[bool((face > bound[axis]).any()) for face in ends] for axis, ends in enumerate(faces)]
+    return np.array(leaks) & np.stack([box[:, 0] > 0, box[:, 1] < voxels.shape], axis=1)

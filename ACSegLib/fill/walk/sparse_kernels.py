@@ -172,54 +172,42 @@ def multiply(weights, neighbours, p, active, out, sums):
 
 
 @_loop
-def _place_in(begin, end, voxels, places, shape, box, numbers):
-    for n in range(begin, end):
-        line, i = places[voxels[n]] // shape[2], places[voxels[n]] % shape[2]
-        k, j = line // shape[1], line % shape[1]
-        numbers[k - box[0, 0], j - box[1, 0], i - box[2, 0]] = n
+def _part(begin, end, rows, first, last, shift, weights, neighbours, own_weights, own_neighbours):
+    for row in range(begin, end):
+        for voxel in range(first[row], last[row]):
+            n = voxel + shift[row]
+            for edge in range(6):
+                other = neighbours[voxel, edge]
+                own_weights[n, edge], own_neighbours[n, edge] = weights[voxel, edge], other
+                if other < 0:
+                    continue
+                beside = row
+                if edge < 4:
+                    beside += (rows if edge < 2 else 1) * (1 if edge % 2 else -1)
+                # a neighbour beyond the box is in no row of it, also where the next row lies on another plane
+                if other != voxel and 0 <= beside < len(first) and first[beside] <= other < last[beside]:
+                    own_neighbours[n, edge] = other + shift[beside]
+                else:
+                    own_weights[n, edge], own_neighbours[n, edge] = np.float32(0.0), n
 
 
-@_loop
-def _part(begin, end, voxels, places, shape, box, numbers, weights, neighbours, own_weights, own_neighbours):
-    for n in range(begin, end):
-        voxel = voxels[n]
-        line, i = places[voxel] // shape[2], places[voxel] % shape[2]
-        k, j = line // shape[1] - box[0, 0], line % shape[1] - box[1, 0]
-        i -= box[2, 0]
-        for edge in range(6):
-            other = neighbours[voxel, edge]
-            own_weights[n, edge], own_neighbours[n, edge] = weights[voxel, edge], other
-            if other < 0:
-                continue
-            a, b, c = _beside(k, j, i, edge)
-            inside = 0 <= a < numbers.shape[0] and 0 <= b < numbers.shape[1] and 0 <= c < numbers.shape[2]
-            if other != voxel and inside:
-                own_neighbours[n, edge] = numbers[a, b, c]
-            else:
-                own_weights[n, edge], own_neighbours[n, edge] = np.float32(0.0), n
-
-
-def part(voxels, places, shape, box, weights, neighbours, own_weights, own_neighbours):
+def part(rows, first, last, shift, weights, neighbours, own_weights, own_neighbours):
     """Write the edges of the free voxels in a box, without those to free voxels beyond it.
 
     Parameters
     ----------
-    voxels : ndarray of int64, (m,)
-        Places, in the list of all free voxels, of those in the box.
-    places : ndarray of int64, (n,)
-        Positions of all free voxels in the flattened slab.
-    shape : tuple of int
-        Of the slab.
-    box : ndarray of int64, (3, 2)
-        First voxel, and the one after the last, along each axis.
+    rows : int
+        Rows of a plane of the box.
+    first, last : ndarray of int64, (planes * rows,)
+        Where, in the list of all free voxels, those of each row of the box begin and end.
+    shift : ndarray of int64, (planes * rows,)
+        What is to be added to these places to have those in the list of the voxels of the box.
     weights, neighbours : ndarray, (n, 6)
         Of all free voxels.
     own_weights, own_neighbours : ndarray, (m, 6)
         To be written.
     """
-    numbers = np.empty(tuple(int(high - low) for low, high in box), np.int32)
-    spread(_place_in, len(voxels), voxels, places, shape, box, numbers)
-    spread(_part, len(voxels), voxels, places, shape, box, numbers, weights, neighbours, own_weights, own_neighbours)
+    spread(_part, len(first), rows, first, last, shift, weights, neighbours, own_weights, own_neighbours)
 
 
 @_loop

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ACSegLib.fill.correcting.open_walk import OpenVoxels, _part
+from ACSegLib.fill.correcting.open_walk import OpenVoxels
 from ACSegLib.fill.prior import image_kernels
 from ACSegLib.fill.prior.features import prepare
 from ACSegLib.fill.walk.random_walk import SlabProblem
@@ -27,7 +27,7 @@ def test_voxels_in_a_box_are_found_in_their_order(mask):
     box = tuple(slice(a, b) for a, b in BOX)
     inside = np.zeros(SHAPE, bool)
     inside[box] = mask[box]
-    own = voxels.inside(BOX)
+    own = voxels.inside(BOX).places
     assert np.array_equal(voxels.places[own], np.flatnonzero(inside))
     assert not len(OpenVoxels.of(np.zeros(SHAPE, bool)).inside(BOX))
 
@@ -46,8 +46,8 @@ def test_walks_on_the_list_are_those_in_the_slab(mask, box, solver):
     voxels = OpenVoxels.of(seeds == -1)
     listed, own = voxels.problem(image, seeds, BETA, GAMMA, ALONG), np.arange(len(voxels.places))
     if box is not None:
-        own = voxels.inside(box)
-        listed = _part(voxels, listed, own, box)
+        inside = voxels.inside(box)
+        listed, own = inside.part(listed), inside.places
         seeds = np.where((seeds == -1) & outside_of(tuple(slice(a, b) for a, b in box), SHAPE), -2, seeds)
     whole = SlabProblem(image, seeds, seeds != -2, BETA, GAMMA, ALONG)
     expected, _ = CpuSolver().solve(whole, classes, prior, prior.copy(), 1e-5)
