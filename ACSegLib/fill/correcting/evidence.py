@@ -12,6 +12,7 @@ from ACSegLib.fill.correcting.segment_distances import SegmentDistances
 from ACSegLib.fill.prior.evidence import VOXELS_PER_CHECK, Evidence
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
+from ACSegLib.threads import in_threads
 
 #: Width of the outline of the segmentation around strokes, in voxels.
 STROKE_OUTLINE_WIDTH = 1.5
@@ -86,8 +87,8 @@ class CorrectionEvidence(Evidence):
         image = self.features.for_kernels(edges, fine, first)
         out = np.empty((len(self.groups), len(places)), np.float32)
         step = max(1, VOXELS_PER_CHECK // edges[0].size)
-        for start in range(0, len(edges), step):
-            progress.check()
+
+        def find(start: int) -> None:
             stop = min(start + step, len(edges))
             low, high = starts[[start * edges.shape[1], stop * edges.shape[1]]].tolist()
             own = places[low:high]
@@ -98,6 +99,8 @@ class CorrectionEvidence(Evidence):
             if self.believed is not None:
                 self._mix(found, self.believed.at(within), self._trust_at(within))
             out[:, low:high] = found
+
+        in_threads(find, range(0, len(edges), step), progress.check)
         return out
 
     def _trust_at(self, places: np.ndarray) -> np.ndarray | None:

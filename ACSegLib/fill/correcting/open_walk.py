@@ -275,19 +275,21 @@ def _walked(
     wanted = priors.worth_solving(context.tolerance, progress)
     boxes = _boxes(voxels, problem, priors, wanted, context.evidence.count, CUT_SHARE * context.tolerance, progress)
     together = [c for c, box in boxes.items() if len(voxels.inside(box)) > SMALL_PART * len(voxels.places)]
+    apart = [c for c in boxes if c not in together]
     for start in range(0, len(together), MAX_CLASSES_TOGETHER):
         batch = together[start : start + MAX_CLASSES_TOGETHER]
         prior = np.stack([priors.of(c) for c in batch])
         progress.check()
-        x, done = context.solver.solve_sparse(problem.copy(), batch, prior, prior, context.tolerance, progress)
-        for c, found, own in zip(batch, x, prior, strict=True):
-            leading.add(c, found, own, share)
+        last = not apart and start + len(batch) == len(together)  # which may overwrite the problem
+        own = problem if last else problem.copy()
+        x, done = context.solver.solve_sparse(own, batch, prior, prior, context.tolerance, progress)
+        for c, found, shares in zip(batch, x, prior, strict=True):
+            leading.add(c, found, shares, share)
         iterations.append(done)
 
     def solve(c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         return _solve_boxed(context, voxels, problem, priors, c, boxes[c], progress)
 
-    apart = [c for c in boxes if c not in together]
     for c, (own, x, prior, done) in zip(apart, in_order(solve, apart, context.solver.at_once), strict=True):
         leading.add(c, x, prior, share, own)
         iterations.append(done)
