@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ACSegLib.fill.correcting.open_walk import OpenVoxels
+from ACSegLib.fill.correcting.open_walk import OpenVoxels, _leaks
 from ACSegLib.fill.prior import image_kernels
 from ACSegLib.fill.prior.features import prepare
 from ACSegLib.fill.walk.random_walk import SlabProblem
@@ -30,6 +30,20 @@ def test_voxels_in_a_box_are_found_in_their_order(mask):
     own = voxels.inside(BOX).places
     assert np.array_equal(voxels.places[own], np.flatnonzero(inside))
     assert not len(OpenVoxels.of(np.zeros(SHAPE, bool)).inside(BOX))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_flows_out_of_a_box_is_found_at_the_sides_where_the_slab_goes_on(mask, seed):
+    """The box ends with the slab at the first row and at the last column."""
+    voxels, bound = OpenVoxels.of(mask), np.array([0.1, 0.3, 0.2], np.float32)
+    inside = voxels.inside(BOX)
+    x = (np.random.default_rng(seed).random(len(inside)) ** 60).astype(np.float32)
+    whole = np.zeros(SHAPE, np.float32)
+    whole.flat[voxels.places[inside.places]] = x
+    part = whole[tuple(slice(a, b) for a, b in BOX)]
+    high = [[part.take(at, axis).max() > bound[axis] for at in (0, -1)] for axis in range(3)]
+    goes_on = np.array([[True, True], [False, True], [True, False]])
+    assert np.array_equal(_leaks(x, voxels, inside, bound), np.array(high) & goes_on)
 
 
 @pytest.mark.parametrize("solver", [CpuSolver(), TorchSolver("cpu")], ids=["compiled", "torch"])
