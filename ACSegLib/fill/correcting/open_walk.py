@@ -281,8 +281,8 @@ def _walked(
         prior = np.stack([priors.of(c) for c in batch])
         progress.check()
         last = not apart and start + len(batch) == len(together)  # which may overwrite the problem
-        own = problem if last else problem.copy()
-        x, done = context.solver.solve_sparse(own, batch, prior, prior, context.tolerance, progress)
+        system = problem if last else problem.copy()
+        x, done = context.solver.solve_sparse(system, batch, prior, prior, context.tolerance, progress)
         for c, found, shares in zip(batch, x, prior, strict=True):
             leading.add(c, found, shares, share)
         iterations.append(done)
