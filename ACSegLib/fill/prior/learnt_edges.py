@@ -53,6 +53,7 @@ class LearntEdges:
         1 of the usual pair of neighbours. The last voxels along an axis have no edge; theirs are 1.
         """
         weights = np.ones((3, stop - first, *features.image.shape[1:]), np.float32)
+        limits = np.log(np.float32([constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT]))
 
         def compute(start: int) -> None:
             end = min(start + _PLANES, stop)
@@ -61,8 +62,7 @@ class LearntEdges:
                 pairs = _pairs(fields, axis) if axis == 0 else _pairs(fields[:, : end - start], axis)
                 odds = self._sums(pairs.reshape(_FIELDS, -1)).reshape(pairs.shape[1:]) - np.float32(self.usual)
                 near = np.moveaxis(out, axis, 0)[: odds.shape[axis]]
-                np.exp(-odds, out=odds)
-                near[...] = np.moveaxis(np.clip(odds, constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT), axis, 0)
+                near[...] = np.moveaxis(np.exp(np.clip(-odds, *limits)), axis, 0)
 
         in_threads(compute, range(first, stop, _PLANES), (progress or Progress()).check)
         return weights
