@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ACSegPanels.views import sliceViews
 from desk import SHAPE, Desk, ball, on_slices
 from workbench import add_segmentation, add_volume, draw, pump
 
@@ -115,6 +114,8 @@ def test_the_shown_slice_is_named_by_a_button(desk):
 
 
 def test_oblique_views_are_told_before_a_slice_is_drawn_there(desk):
+    from ACSegPanels.views import sliceViews
+
     assert "obliquely" not in desk.panel.guide.label.text
     for view in sliceViews():
         turned = view.GetSliceToRAS()
