@@ -63,6 +63,10 @@ WALL_LEVEL, WALL_WALK = 3.0, (0.003, 0.6)
 #: an edge scale by so much Dice. ``self_tuning.py``.
 LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
 
+#: Strength of the prior of many segments with such edges, and the one that hidden slices judge as well: a quarter.
+#: ``self_tuning.py``.
+LEARNT_GAMMAS_OF_MANY = (0.3, 0.075)
+
 #: Largest weight of such an edge, in units of that of the usual one. Bound.
 MAX_LEARNT_WEIGHT = 2.0
 

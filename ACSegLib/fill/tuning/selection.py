@@ -89,8 +89,8 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
     settings = search(judge, strong, distant, walls)
     # a prior that is good leaves little to the edges
-    if evidence.learnt_edges is not None and bands and not strong:
-        settings = or_learnt(judge, settings)
+    if evidence.learnt_edges is not None and not (bands and strong):
+        settings = (or_learnt if bands else or_learnt_of_many)(judge, settings)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
@@ -100,6 +100,17 @@ def or_learnt(judge: Callable[[Settings], float], found: Settings) -> Settings:
     """What was found, or settings with learned edges that are better by `constants.MIN_LEARNT_GAIN`."""
     best = max((Settings(gamma, 1.0, learnt=True) for gamma in constants.LEARNT_GAMMAS), key=judge)
     return best if judge(best) > judge(found) + constants.MIN_LEARNT_GAIN else found
+
+
+def or_learnt_of_many(judge: Callable[[Settings], float], found: Settings) -> Settings:
+    """What was found, or settings with learned edges unless they are worse by `constants.MIN_LEARNT_GAIN`.
+
+    Whole slices are hidden of many segments. Between slices twice as far apart, the same prior is four times as strong.
+    So learned edges are judged with a quarter of the prior as well.
+    """
+    usual, hidden = (Settings(gamma, 1.0, learnt=True) for gamma in constants.LEARNT_GAMMAS_OF_MANY)
+    is_worse = max(judge(usual), judge(hidden)) < judge(found) - constants.MIN_LEARNT_GAIN
+    return found if is_worse else usual
 
 
 def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:

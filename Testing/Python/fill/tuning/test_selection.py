@@ -16,7 +16,7 @@ from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
 from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_hidden
-from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, or_learnt, search, search_at_ends
+from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, or_learnt, or_learnt_of_many, search, search_at_ends
 from ACSegLib.fill.tuning.trials import overlap
 
 SLICES = [4, 12, 20, 28, 36]
@@ -201,6 +201,15 @@ def test_learned_edges_are_chosen_where_they_are_clearly_better(best: float, gai
 
     found = Settings(*constants.CANDIDATES[1])
     assert or_learnt(judge, found) == (Settings(best, 1.0, learnt=True) if gain > 1 else found)
+
+
+@pytest.mark.parametrize("gamma", constants.LEARNT_GAMMAS_OF_MANY)
+@pytest.mark.parametrize("loss", [0.5, 1.5])
+def test_edges_of_many_segments_are_learned_unless_hidden_slices_say_no(gamma: float, loss: float) -> None:
+    found, learnt = Settings(*constants.CANDIDATES[0]), Settings(gamma, 1.0, learnt=True)
+    scores = {found: 0.9, learnt: 0.9 - loss * constants.MIN_LEARNT_GAIN}
+    chosen = or_learnt_of_many(lambda settings: scores.get(settings, 0.0), found)
+    assert chosen == (Settings(constants.LEARNT_GAMMAS_OF_MANY[0], 1.0, learnt=True) if loss < 1 else found)
 
 
 @pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.SMOOTH_WALK])
