@@ -53,7 +53,7 @@ class LearntEdges:
         1 of the usual pair of neighbours. The last voxels along an axis have no edge; theirs are 1.
         """
         weights = np.ones((3, stop - first, *features.image.shape[1:]), np.float32)
-        limits = np.log(np.float32([constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT]))
+        limits = np.log((constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT)).astype(np.float32)
 
         def compute(start: int) -> None:
             end = min(start + _PLANES, stop)
