@@ -7,7 +7,8 @@ chooses, of the best settings of a grid, and of the better of scikit-image's ``r
 cross-validation Dice; and the processor time, also as a multiple of that of a fill with the same settings given. The
 grid and the peers need minutes; ``--cache`` keeps their scores, so that a change of the choice alone is judged within
 one. ``--seed 1`` gives volumes on which nothing was tuned. ``--uneven`` labels three to five slices of simulated ones,
-at uneven distances, and ``--few 3`` so many at even ones.
+at uneven distances, and ``--few 3`` so many at even ones. ``--learned 0.3 0.1`` prints the mean Dice of learned edges
+with these gammas instead, also of whole volumes and of simulated instances.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -31,8 +33,8 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import fill_methods  # noqa: E402
 import harness  # noqa: E402
-from fill_cases import Case, score  # noqa: E402
-from self_tuning_cases import all_cases, few_slices, unevenly_labelled  # noqa: E402
+from fill_cases import Case, nuclei, root_cells, score  # noqa: E402
+from self_tuning_cases import all_cases, few_slices, simulated, unevenly_labelled  # noqa: E402
 
 from ACSegLib.fill import FillResult, Settings, fill  # noqa: E402
 from ACSegLib.fill.pipeline import solve_slabs  # noqa: E402
@@ -67,16 +69,31 @@ def timed(case: Case, settings: Settings | None = None) -> tuple[FillResult, flo
 def grid_scores(case: Case) -> dict[str, float]:
     """Mean Dice of each settings of the grid; features and appearance are learned once."""
     first = filled(case, Settings(0.1, 3.0))
-    state = first.state
-    scores = {}
-    for gamma in GAMMAS:
-        for edge in EDGES:
-            context = replace(state.context, settings=Settings(gamma, edge))
-            assembly = Assembly(context.evidence.classes.shape, 0)
-            solve_slabs(context, context.evidence.slabs(), assembly, Progress())
-            labels = context.evidence.orientation.leave(assembly.best)
-            scores[f"{gamma:g}, {edge:g}"] = score(case, labels_of(labels, first))["mean_dice"]
-    return scores
+    pairs = [(gamma, edge) for gamma in GAMMAS for edge in EDGES]
+    return {f"{gamma:g}, {edge:g}": dice_with(case, first, Settings(gamma, edge)) for gamma, edge in pairs}
+
+
+def dice_with(case: Case, first: FillResult, settings: Settings) -> float:
+    """Mean Dice of other settings, with what a first fill has learned."""
+    context = replace(first.state.context, settings=settings)
+    assembly = Assembly(context.evidence.classes.shape, 0)
+    solve_slabs(context, context.evidence.slabs(), assembly, Progress())
+    labels = context.evidence.orientation.leave(assembly.best)
+    return score(case, labels_of(labels, first))["mean_dice"]
+
+
+def learned_edges(cases: Iterator[Case], gammas: list[float]) -> list[list[str]]:
+    """Rows of the table of learned edges: mean Dice as chosen, of gamma 1 with an edge scale, and of learned edges."""
+    rows = []
+    for case in cases:
+        first = filled(case)
+        if first.state.context.evidence.learnt_edges is None:
+            continue
+        tried = [Settings(1.0, 3.0), *(Settings(gamma, 1.0, learnt=True) for gamma in gammas)]
+        dice = [score(case, first.segmentation.labels)["mean_dice"], *(dice_with(case, first, s) for s in tried)]
+        rows.append([case.name, str(len(np.unique(case.truth)) - 1), *(f"{value:.4f}" for value in dice)])
+        harness.say(" | ".join(rows[-1]))
+    return rows
 
 
 def labels_of(classes: np.ndarray, result: FillResult) -> np.ndarray:
@@ -124,7 +141,11 @@ def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
         return unevenly_labelled(options.seed)
     if options.few:
         return few_slices(options.seed, options.few)
-    return all_cases(harness.data_folder(options.data), options.seed)
+    data = harness.data_folder(options.data)
+    if options.learned:  # instances and whole volumes as well
+        whole = chain(nuclei(data), root_cells(data)) if data else iter(())
+        return chain(all_cases(data, options.seed), simulated(options.seed, instances=True), whole)
+    return all_cases(data, options.seed)
 
 
 def main() -> int:
@@ -137,13 +158,25 @@ def main() -> int:
     parser.add_argument(
         "--few", type=int, metavar="COUNT", help="so many slices of simulated volumes, at even distances"
     )
+    parser.add_argument(
+        "--learned", type=float, nargs="+", metavar="GAMMA", help="compare learned edges with these gammas instead"
+    )
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
+    cases = (case for case in chosen_cases(options) if options.only in case.name)
+    if options.learned:
+        header = [
+            "volume",
+            "segments",
+            "chosen",
+            "gamma 1, edge scale 3",
+            *(f"learned, {g:g}" for g in options.learned),
+        ]
+        print(harness.markdown_table(header, learned_edges(cases, options.learned)))
+        return 0
     rows, losses, walkers, times = [], [], [], []
-    for case in chosen_cases(options):
-        if options.only not in case.name:
-            continue
+    for case in cases:
         harness.say(case.name)
         kept = cached_scores(case, options.cache, options.peers)
         if not rows:
