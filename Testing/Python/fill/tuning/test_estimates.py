@@ -106,13 +106,14 @@ def test_many_instances_are_no_worse_than_expected_in_long_voxels(axis: str, ste
     table = Segmentation.from_labels(sparse, geometry)
     result = fill(Volume(image, geometry), table, axis=axis, slices=slices, device="cpu")
     unknown, held, better = ~result.known, [], []
+    near = 0.01 if axis == "i" else 0.0  # the estimates were not calibrated with learned edges
     for segment, expected in zip(result.segmentation.segments, result.report.estimates, strict=True):
         wanted, found = truth == segment.value, result.segmentation.mask(segment)
         a, b = wanted[unknown], found[unknown]
         dice = 2 * np.count_nonzero(a & b) / max(np.count_nonzero(a) + np.count_nonzero(b), 1)
-        size, near = np.count_nonzero(wanted), 0.01 * expected.voxels.value
-        volume = expected.voxels.low - near <= size <= expected.voxels.high + near
-        held.append((expected.dice.low - 0.005 <= dice, volume))  # the balls are filled right, so intervals are narrow
+        volume = expected.voxels.low - near * expected.voxels.value <= np.count_nonzero(wanted)
+        volume &= np.count_nonzero(wanted) <= expected.voxels.high + near * expected.voxels.value
+        held.append((expected.dice.low - 0.5 * near <= dice, volume))
         better.append(dice - expected.dice.value)
     assert np.mean(held, axis=0).min() >= 0.85
     assert abs(np.median(better)) < 0.01
