@@ -191,6 +191,16 @@ class ImageFeatures:
         a, b = max(first - _HALO, 0), min(last + _HALO, len(self.image))
         return self.image[first:last], smoothed(self.image[a:b], FINE_SIGMA, self.spacing, (first - a, last - a))
 
+    def texture(self, first: int, stop: int) -> np.ndarray:
+        """Smoothed image, gradient and second derivatives of planes first..stop-1, float32, (5, planes, J, I)."""
+        from ACSegLib.fill.prior import image_kernels as kernels
+
+        low, high = max(first - 1, 0), min(stop + 1, len(self.image))
+        _image, fine = self.slab(low, high)
+        texture = np.empty((LEVEL_FEATURES, *fine.shape), np.float32)
+        kernels.texture(np.ascontiguousarray(fine), self.inverse_spacing, texture)
+        return texture[:, first - low : stop - low]
+
 
 def pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Halve each axis whose voxels are not already much longer than the finest."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.fill import constants
-from ACSegLib.fill.prior.features import LEVEL_FEATURES, ImageFeatures
+from ACSegLib.fill.prior.features import ImageFeatures
 from ACSegLib.jobs import Progress
 from ACSegLib.threads import in_threads
 
@@ -110,15 +110,9 @@ def _fields(features: ImageFeatures, first: int, stop: int) -> np.ndarray:
 
     All in units of the noise; all but the first two as logarithms of one more.
     """
-    from ACSegLib.fill.prior import image_kernels as kernels
-
-    low, high = max(first - 1, 0), min(stop + 1, len(features.image))
-    image, fine = features.slab(low, high)
-    texture = np.empty((LEVEL_FEATURES, *fine.shape), np.float32)
-    kernels.texture(np.ascontiguousarray(fine), features.inverse_spacing, texture)
-    inner = slice(first - low, stop - low)
-    smooth, gradient, largest, _middle, smallest = texture[:, inner]
-    fields = np.stack([image[inner], smooth, gradient, np.maximum(-smallest, 0), np.maximum(largest, 0), *(
+    smooth, gradient, largest, _middle, smallest = features.texture(first, stop)
+    image = features.image[first:stop]
+    fields = np.stack([image, smooth, gradient, np.maximum(-smallest, 0), np.maximum(largest, 0), *(
         _at_full_size(level[1], factor, offset, first, smooth.shape)
         for level, factor, offset in zip(features.levels, features.factors, features.offsets, strict=True)
     )])  # fmt: skip

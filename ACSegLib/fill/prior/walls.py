@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill import constants
-from ACSegLib.fill.prior.features import LEVEL_FEATURES, ImageFeatures
+from ACSegLib.fill.prior.features import ImageFeatures
 from ACSegLib.jobs import Progress
 from ACSegLib.noise import robust_deviation
 
@@ -48,13 +48,7 @@ class Walls:
 
 def sheets(features: ImageFeatures, first: int, stop: int) -> np.ndarray:
     """Height of bright and of dark sheets in planes first..stop-1, 0 and more, float32, (2, planes, J, I)."""
-    from ACSegLib.fill.prior import image_kernels as kernels
-
-    low, high = max(first - 1, 0), min(stop + 1, len(features.image))
-    _image, fine = features.slab(low, high)
-    texture = np.empty((LEVEL_FEATURES, *fine.shape), np.float32)
-    kernels.texture(np.ascontiguousarray(fine), features.inverse_spacing, texture)
-    _value, _gradient, largest, _middle, smallest = texture[:, first - low : stop - low]
+    _value, _gradient, largest, _middle, smallest = features.texture(first, stop)
     return np.maximum(np.stack([-smallest, largest]), 0)
 
 
