@@ -9,8 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sharing import BEGINNING, SHARED_FOLDER, claimed, take_turns, write_counts
+
+#: A busy computer takes longer for an example than hypothesis allows.
+hypothesis.settings.register_profile("any computer", deadline=None)
+hypothesis.settings.load_profile("any computer")
 
 
 def pytest_configure() -> None:
