@@ -247,6 +247,12 @@ def _labelled_outside(labels: Segmentation, covered: np.ndarray) -> int:
 
 def _require_some_inside(labels: Segmentation, onto: Volume | Segmentation, before: int, after: int) -> None:
     if before and not after:
+        if labels.shape == onto.shape and not np.allclose(labels.geometry.direction, onto.geometry.direction):
+            raise InputError(
+                f"no label of {labels.name!r} ({labels.geometry}) lies inside {onto.name!r} ({onto.geometry}), since "
+                "their axes run in other directions; check which of the two headers is right. If the labels were made "
+                f"on {onto.name!r}, save them with its voxel size, origin and direction."
+            )
         raise InputError(
             f"no label of {labels.name!r} ({labels.geometry}) lies inside {onto.name!r} ({onto.geometry}); "
             "check the unit, the voxel size and the origin of both files, and that they belong together."

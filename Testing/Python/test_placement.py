@@ -42,6 +42,14 @@ def box(geometry=NM, start=(4, 5, 6)):
     return Segmentation.from_labels(labels, geometry, {1: "cytoplasm"})
 
 
+def test_labels_whose_axes_run_the_other_way_are_refused_as_such():
+    """As labels that nibabel saved with a plain diagonal affine, which is in RAS."""
+    image = Volume(np.zeros(SHAPE, np.float32), Geometry((2.0, 2.0, 2.0), unit="um"))
+    backwards = Geometry((2.0, 2.0, 2.0), direction=(-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0), unit="um")
+    with pytest.raises(InputError, match=r"their axes run in other directions.*save them with its voxel size"):
+        place_labels(box(backwards), image)
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "agreed"),
     [

@@ -60,6 +60,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("holds {0} images; the largest, {1}, was read. To take another, {2}: {3}."),
         _("holds {0} images; {1} was read. To take another, {2}: {3}."),
         _("holds {0} multiscale images in one group; the first was read."),
+        _("holds {0} planes, of which its metadata state {1}; the others were left out."),
         _("holds {0} time points and no slices; the time points were read as slices."),
         _("is a fractional segmentation; voxels of at least 0.5 are labelled."),
         _("is a single slice; give the folder of all slices for a volume."),
@@ -232,6 +233,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it, or one of its folders: {1}."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a network, and no image; 'acseg model info' shows it, 'acseg predict' uses it."),
+        _(
+            "{0}: is a project of ilastik, whose labels lie in blocks; export them (Prediction Export, source "
+            "Labels), and open what was exported."
+        ),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
         _("{0}: is a segmentation; its label values are used as intensities."),
         _("{0}: is a single 2D image, not a volume; give the folder of all slices."),
@@ -252,7 +257,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is not OME-Zarr; {1}: {2}."),
         _("{0}: is not a regular file but a pipe or a device; copy its content into a file first."),
         _("{0}: is not a table, which is a list of rows; save it again."),
-        _("{0}: is not in a format that ACSeg can read; known formats are: {1}."),
+        _(
+            "{0}: is not in a format that ACSeg can read; save it in one of these, in the program that wrote it or "
+            "in Fiji: {1}."
+        ),
         _("{0}: is not valid JSON ({1}); save the table again."),
         _(
             "{0}: is packed by JPEG, which changes values, so that other labels appear at the edges of each; save "

@@ -138,6 +138,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("no cell of {0} in {1} has the {2} {3}3 of --min-volume, so that none has a row; the largest has {4}."),
         _("no cells were found in the tomogram, so it cannot be simulated; choose another one."),
         _(
+            "no label of {0} ({1}) lies inside {2} ({3}), since their axes run in other directions; check which of "
+            "the two headers is right. If the labels were made on {4}, save them with its voxel size, origin and "
+            "direction."
+        ),
+        _(
             "no label of {0} ({1}) lies inside {2} ({3}); check the unit, the voxel size and the origin of both "
             "files, and that they belong together."
         ),

@@ -36,6 +36,8 @@ _MATLAB, _OF_MATLAB = "MATLAB_class", "zxy"
 _SIZE = "element_size_um"
 #: Group of MINC 2, whose arrays have an order of axes and a scale of their own.
 _MINC = "minc-2.0"
+#: What a project of ilastik holds, and no file that ilastik exports: its labels lie in blocks around the strokes.
+_PROJECT = "ilastikVersion"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -57,6 +59,11 @@ def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Conte
     with h5py.File(path, "r") as file:
         if _MINC in file:
             raise FileError(f"{path}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii.")
+        if _PROJECT in file and not dataset:
+            raise FileError(
+                f"{path}: is a project of ilastik, whose labels lie in blocks; export them (Prediction Export, source "
+                "Labels), and open what was exported."
+            )
         name = _chosen(file, dataset, path)
         _check_type(file[name], path)
         data = open_checked(file, name, path)

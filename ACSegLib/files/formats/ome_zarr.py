@@ -43,6 +43,8 @@ _UNIT_NAMES = {
     "angstrom": "angstrom",
 }  # fmt: skip
 _LISTED = 8
+#: How many folders above an array are looked at for the image that it is a level of.
+_DEPTH = 2
 _CHUNK = 128
 _MIN_SIDE = 64
 #: Voxels by which the lengths of two levels may differ.
@@ -58,6 +60,8 @@ def read(path: Path, request: Request) -> Content:
     """Read one resolution level; scale and translation become spacing and origin, in the unit of the axes."""
     root = root_of(path)
     node, name, notes = _image_node(path, root, request.dataset)
+    if hasattr(node, "shape") and not request.level and (whole := _image_around(path, root, name)):
+        return read(*whole)
     attributes = _attributes(node)
     scales = attributes.get("multiscales")
     if not scales:
@@ -157,6 +161,28 @@ def _image_node(path: Path, root: Place, name: str | None) -> tuple[Any, str, li
         f"holds {len(images)} images; {images[0]} was read. To take another, {CHOOSE}: {', '.join(images[:_LISTED])}."
     )
     return _image_node(path, root, images[0])[0], images[0], [note] if len(images) > 1 else []
+
+
+def _image_around(path: Path, root: Place, name: str) -> tuple[Path, Request] | None:
+    """The image of which an array, given by its own path, is a level: there stand its voxel size and its place."""
+    import zarr
+
+    words = [word for word in name.split("/") if word]
+    groups = [(path, "/".join(words[:n]), "/".join(words[n:])) for n in reversed(range(len(words)))]
+    if isinstance(root, Path):
+        folders = list(root.absolute().parents)[:_DEPTH]
+        above = [(folder, root.absolute().relative_to(folder).as_posix()) for folder in folders]
+        groups += [(folder, "", f"{below}/{name}".rstrip("/")) for folder, below in above]
+    for start, group, level in groups:
+        folder = _below(root if start == path else start, group)
+        if not holds_zarr(folder):
+            continue
+        node = open_node(zarr, folder)
+        scales = _attributes(node).get("multiscales")
+        paths = [entry["path"] for entry in _finest_first(node, scales[0]["datasets"])] if scales else []
+        if level in paths:
+            return start, Request(group or None, paths.index(level))
+    return None
 
 
 def _images_of(attributes: Json, node: Any) -> list[str]:

@@ -94,7 +94,8 @@ def read(path: Path, request: Request) -> Content:
         lossy = int(finest.keyframe.compression) in _LOSSY
         meta = {"description": _description(file), "dataset": str(number), "lossy": lossy}
         meta |= {POSITION: sizes.position} if sizes.position else {}
-        notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, series.pages)]
+        notes = [*notes, *_note_on_other_pages(file), *more, *sizes.notes, *placed.notes]
+        notes += _notes_on_values(file, series.pages)
         notes += tiff_pages.palette_notes(series.pages, array, path)
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content
@@ -222,6 +223,17 @@ def _planes(series: Any) -> int:
     if series.dataoffset is None:
         return sum(page is not None for page in series.pages)
     return math.prod(size for letter, size in zip(series.axes, series.shape, strict=True) if letter not in "YXS")
+
+
+def _note_on_other_pages(file: Any) -> list[str]:
+    """The note on pages that belong to no image by the metadata, as where a program appended some and left these."""
+    used = sum(_planes(level) for series in file.series for level in series.levels)
+    if len(file.pages) <= used:
+        return []
+    held = sum(not tiff_pages.whole(page).is_reduced for page in file.pages)
+    if held <= used:
+        return []
+    return [f"holds {held} planes, of which its metadata state {used}; the others were left out."]
 
 
 def _require_bytes(series: Any, path: Path) -> None:

@@ -1,11 +1,13 @@
 """Voxel sizes that the programs of microscopes keep in tags of their own in a TIFF file.
 
-Zeiss (.lsm), Micro-Manager, Olympus FluoView, and the scanning electron microscopes of FEI and Zeiss, whose pictures
-state no distance of slices. tifffile reads the tags.
+Zeiss (.lsm), Micro-Manager, Olympus FluoView, MetaMorph (.stk), and the scanning electron microscopes of FEI and Zeiss,
+whose pictures state no distance of slices. tifffile reads the tags. Amira, Avizo and MIB write the box around the
+voxels into the text of a file.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,8 @@ from ACSegLib.files.axes import Axis
 from ACSegLib.json_values import Json
 
 _UM = 1e6
+#: What the text of a file of Amira begins with: the centres of the outer voxels along x, y and z.
+_BOX = re.compile(r"\s*BoundingBox\s+" + r"\s+".join([r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)"] * 6) + r"\b")
 
 
 def axes_of(file: Any) -> dict[str, Axis]:
@@ -21,13 +25,14 @@ def axes_of(file: Any) -> dict[str, Axis]:
         ("is_lsm", _of_lsm),
         ("is_micromanager", _of_micromanager),
         ("is_fluoview", _of_fluoview),
+        ("is_stk", _of_metamorph),
         ("is_fei", _of_fei),
         ("is_sem", _of_zeiss_sem),
     )
     for kind, source in sources:
         if getattr(file, kind):
             return {letter: axis for letter, axis in source(file).items() if axis.step}
-    return {}
+    return _of_box(file)
 
 
 def _of_lsm(file: Any) -> dict[str, Axis]:
@@ -53,6 +58,29 @@ def _of_fluoview(file: Any) -> dict[str, Axis]:
     """A table of axes: name, size, origin, step, unit."""
     rows = (file.fluoview_metadata or {}).get("Dimensions", ())
     return {row[0].lower(): Axis(row[0].lower(), abs(row[3]), row[4]) for row in rows if row[0] in ("X", "Y", "Z")}
+
+
+def _of_metamorph(file: Any) -> dict[str, Axis]:
+    """The size of a pixel, and the distance of each plane from the one before, in one unit; 0 where it is not known."""
+    table = file.stk_metadata or {}
+    steps = {letter: _number(table.get(f"{letter.upper()}Calibration")) for letter in "xy"}
+    steps["z"] = next((step for step in map(_number, table.get("ZDistance", ())) if step), 0.0)
+    return {letter: Axis(letter, step, table.get("CalibrationUnits")) for letter, step in steps.items()}
+
+
+def _of_box(file: Any) -> dict[str, Axis]:
+    """The box of Amira, in a unit that the file does not name, as in AmiraMesh."""
+    first = file.pages[0]
+    found = _BOX.match(first.description)
+    if found is None or len(first.shape) != 2:
+        return {}
+    ends = [float(number) for number in found.groups()]
+    sizes = (*first.shape[::-1], sum(page.shape == first.shape for page in file.pages))
+    return {
+        letter: Axis(letter, (ends[2 * n + 1] - ends[2 * n]) / (size - 1), start=ends[2 * n])
+        for n, (letter, size) in enumerate(zip("xyz", sizes, strict=True))
+        if size > 1 and ends[2 * n + 1] != ends[2 * n]
+    }
 
 
 def _of_fei(file: Any) -> dict[str, Axis]:

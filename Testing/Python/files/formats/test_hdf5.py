@@ -327,6 +327,16 @@ def test_minc_is_named(tmp_path):
         open_volume(tmp_path / "a.mnc")
 
 
+def test_a_project_of_ilastik_is_named_unless_a_part_is_chosen(tmp_path):
+    """Its labels lie in blocks around the strokes, without a place that other programs read."""
+    with h5py.File(tmp_path / "a.ilp", "w") as file:
+        file["ilastikVersion"], file["PixelClassification/LabelSets/labels000/block0000"] = b"1.4.0", ARRAY
+    with pytest.raises(FileError, match=r"a\.ilp: is a project of ilastik.*export them"):
+        open_volume(tmp_path / "a.ilp")
+    part = open_volume(tmp_path / "a.ilp", dataset="PixelClassification/LabelSets/labels000/block0000")
+    np.testing.assert_array_equal(part.array, ARRAY)
+
+
 def test_labels_without_background_are_told(tmp_path):
     """The classes of ilastik begin at 1, and the first is most often the background."""
     labels = np.ones((4, 5, 6), np.uint8)

@@ -66,7 +66,10 @@ def test_a_cut_array_is_refused(tmp_path):
         (b"RIFF\0\0\1\0AVI LIST", r"film \(AVI\).*frames as a stack of TIFF"),
         (b"\x1aE\xdf\xa3\x93B\x82", "film"),
         (b"\0\0\0\x18ftypmp42", r"film \(MP4, MOV\)"),
-        (b"anything else", "known formats are"),
+        (b"CDF\x01", "netCDF 3.*nccopy"),
+        (b"SIMPLE  =                    T", "FITS.*Fiji"),
+        (b"7z\xbc\xaf\x27\x1c", "an archive.*unpack it"),
+        (b"anything else", "save it in one of these, in the program that wrote it or in Fiji: NRRD, .*MRC"),
     ],
 )
 def test_other_kinds_are_named(start, words, tmp_path):

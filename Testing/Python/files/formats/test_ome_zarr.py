@@ -64,6 +64,20 @@ def test_levels_scale_and_translation(version, tmp_path):
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(
+    ("path", "dataset"), [("a.zarr/in/scale1", None), ("a.zarr/in", "scale1"), ("a.zarr", "in/scale1")]
+)
+def test_a_level_by_its_own_path_has_the_place_that_its_image_states(path, dataset, version, tmp_path):
+    zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2 if version == "0.4" else 3)
+    shifted = [{"type": "scale", "scale": [8, 6, 4]}, {"type": "translation", "translation": [2, 1.5, 1]}]
+    levels = [(FINE, [{"type": "scale", "scale": [4, 3, 2]}]), (FINE[::2, ::2, ::2], shifted)]
+    _group(tmp_path / "a.zarr" / "in", levels, SPACE, version)
+    found = open_volume(tmp_path / path, dataset=dataset)
+    np.testing.assert_array_equal(found.array, FINE[::2, ::2, ::2])
+    assert found.geometry == Geometry((4, 6, 8), (1, 1.5, 2), unit="nm")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_five_axes_other_units_and_whole_transforms(version, tmp_path):
     axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
     axes += [

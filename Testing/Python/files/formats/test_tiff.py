@@ -166,6 +166,19 @@ def test_an_ome_tiff_that_lacks_planes_is_refused(tmp_path):
         open_volume(tmp_path / "a.ome.tif")
 
 
+def test_planes_that_the_metadata_pass_over_are_told(tmp_path):
+    """As where a program appended a plane, and left the text of the first page as it was."""
+    tifffile.imwrite(tmp_path / "whole.ome.tif", ARRAY, metadata={"axes": "ZYX"}, photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "whole.ome.tif") as file:
+        text = file.ome_metadata
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        for n, plane in enumerate([*ARRAY, ARRAY[0]]):
+            file.write(plane, description=text if n == 0 else None, metadata=None, contiguous=False)
+    with pytest.warns(UserWarning, match=rf"holds {len(ARRAY) + 1} planes, of which its metadata state {len(ARRAY)};"):
+        found = open_volume(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(found.array, ARRAY)
+
+
 def test_an_ome_tiff_without_one_of_its_files_is_refused(tmp_path):
     uuid = "urn:uuid:00000000-0000-0000-0000-00000000000"
     data = "".join(

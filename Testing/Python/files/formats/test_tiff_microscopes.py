@@ -75,7 +75,29 @@ def _fluoview(path):
     _written(path, [(34361, _BYTE, len(header), header), (34362, _BYTE, 64, bytes(64))])
 
 
-@pytest.mark.parametrize(("write", "y"), [(_lsm, 0.2), (_micromanager, 0.1), (_micromanager_1, 0.1), (_fluoview, 0.2)])
+def _metamorph(path):
+    """All planes behind one page, with MetaMorph's tables UIC1 to UIC3 (tags 33628 to 33630)."""
+    count = len(ARRAY)
+    steps = b"".join(struct.pack("<6I", *distance, 2459000, 0, 2459000, 0) for distance in [(0, 1)] + [(1, 2)] * 3)
+    waves = struct.pack("<8I", *[1, 1] * count)
+    at = 8 + ARRAY.nbytes
+    places = [at, at + len(steps), at + len(steps) + len(waves)]
+    values = places[2] + 24
+    calibration = struct.pack("<6I", 4, values, 5, values + 8, 6, values + 16)
+    numbers_of_xy = struct.pack("<4I", 1, 10, 2, 10) + struct.pack("<I", 3) + b"um\0\0"
+    tags = [(256, 4, 1, 6), (257, 4, 1, 5), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    tags += [(278, 4, 1, 5), (279, 4, 1, 30), (33628, 4, 3, places[2]), (33629, 5, count, places[0])]
+    tags += [(33630, 5, count, places[1])]
+    rows = b"".join(struct.pack("<HHII", *row) for row in tags)
+    directory = struct.pack("<H", len(tags)) + rows + struct.pack("<I", 0)
+    body = ARRAY.tobytes() + steps + waves + calibration + numbers_of_xy
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory)
+
+
+@pytest.mark.parametrize(
+    ("write", "y"),
+    [(_lsm, 0.2), (_micromanager, 0.1), (_micromanager_1, 0.1), (_fluoview, 0.2), (_metamorph, 0.2)],
+)
 @pytest.mark.filterwarnings("error")
 def test_a_stack_has_the_voxel_size_of_its_tags(write, y, tmp_path):
     write(tmp_path / "a.tif")
@@ -83,6 +105,20 @@ def test_a_stack_has_the_voxel_size_of_its_tags(write, y, tmp_path):
     np.testing.assert_array_equal(found.array, ARRAY)
     assert found.geometry.unit == "um"
     np.testing.assert_allclose(found.geometry.spacing, (0.1, y, 0.5), rtol=1e-9)
+
+
+@pytest.mark.parametrize("every_page", [False, True])
+def test_a_stack_of_amira_has_the_box_through_the_centres_of_its_outer_voxels(every_page, tmp_path):
+    """Amira, Avizo and MIB write it before other text; as in AmiraMesh, no unit belongs to it."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for n, plane in enumerate(ARRAY):
+            text = "BoundingBox 10.00000 10.50000 0 0.8 -3 3e+0|cell 1" if every_page or n == 0 else None
+            file.write(plane, description=text, metadata=None, contiguous=False)
+    found = open_volume(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    np.testing.assert_allclose(found.geometry.spacing, (0.1, 0.2, 2))
+    assert found.geometry.origin == (10, 0, -3)
+    assert found.geometry.unit == "px"
 
 
 @pytest.mark.filterwarnings("ignore:.*no voxel size along")
