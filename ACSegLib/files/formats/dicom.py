@@ -27,6 +27,8 @@ NAME = "DICOM"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
+#: The list of the files on a medium, beside the folders that hold them; it is DICOM, but no image.
+_LIST = "DICOMDIR"
 #: Files of a folder that are looked at: those with an ending of DICOM, which often have none, and others.
 _LOOKED_AT = 20
 _LISTED = 5
@@ -44,7 +46,7 @@ def recognises(path: Path, head: bytes) -> bool:
     """Whether the file, or a file in the folder, begins as DICOM does."""
     if not path.is_dir():
         return start_of_elements(head) is not None
-    files = sorted(path.iterdir())
+    files = [file for file in sorted(path.iterdir()) if file.name.upper() != _LIST]
     named = [file for file in files if file.suffix.lower() in DICOM_ENDINGS]
     return any(_is_dicom(file) for file in [*named[:_LOOKED_AT], *files[:_LOOKED_AT]])
 
@@ -78,6 +80,11 @@ def read(path: Path, request: Request) -> Content:
     import SimpleITK
 
     if not path.is_dir():
+        if path.name.upper() == _LIST:
+            raise FileError(
+                f"{path}: is the list of the DICOM files beside it, and no image; give one of their folders: "
+                f"{', '.join(folders_below(path.parent)[:_LISTED]) or path.parent}."
+            )
         if dicom_seg.is_segmentation(path):
             return dicom_seg.read(path)
         header = dicom_frames.read_header(path)
@@ -178,7 +185,7 @@ def _files_of(itk: Any, folder: Path, series: str) -> tuple[str, ...]:
 
 def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
     """The series of a folder, and all its DICOM files; FileError where a file belongs to no series that can be read."""
-    files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
+    files = [file for file in sorted(folder.iterdir()) if file.name.upper() != _LIST and _is_dicom(file)]
     for file in files:
         require_fitting_elements(file)
     names = itk.ImageSeriesReader.GetGDCMSeriesIDs(plain_path(folder))

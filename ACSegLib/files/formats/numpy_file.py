@@ -32,7 +32,12 @@ def read(path: Path, request: Request) -> Content:
         if version not in _HEADERS:
             raise FileError(f"{path}: is in version {version} of NumPy's format; save it again with plain numbers.")
         shape, fortran, dtype = _HEADERS[version](stream)
-        if dtype.hasobject or dtype.names or math.prod(shape) < 1:
+        if dtype.hasobject:
+            raise FileError(
+                f"{path}: holds objects of Python, which may run any program, and no plain array, as _seg.npy of "
+                "Cellpose does; save its masks as TIFF, or with numpy.save."
+            )
+        if dtype.names or math.prod(shape) < 1:
             raise FileError(f"{path}: holds {dtype} of shape {shape}, not one number per voxel.")
         stored = native(read_exactly(stream, shape[::-1] if fortran else shape, dtype, path))
     array, _ = arrange(stored.transpose() if fortran else stored, [""] * len(shape), path)

@@ -210,8 +210,14 @@ def test_series_in_folders_below_are_named(tmp_path):
     for name, uid in (("patient/first", "1.2.3.4"), ("patient/second", "1.2.3.5")):
         (tmp_path / name).mkdir(parents=True)
         _dicom_series(tmp_path / name, ARRAY, (0.5, 0.25, 2.0), uid)
-    with pytest.raises(FileError, match=r"folders below.*patient.first \(12 files\), patient.second \(12 files\)"):
+    folders = r"patient.first \(12 files\), patient.second \(12 files\)"
+    with pytest.raises(FileError, match=f"folders below.*{folders}"):
         open_volume(tmp_path)
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM\2\0\0\0UL\4\0\0\0\0\0")  # of a medium; its list is left out
+    with pytest.raises(FileError, match=f"folders below.*{folders}"):
+        open_volume(tmp_path)
+    with pytest.raises(FileError, match=f"is the list of the DICOM files beside it.*{folders}"):
+        open_volume(tmp_path / "DICOMDIR")
 
 
 @pytest.mark.parametrize("kind", ["jpg", "tif"])
