@@ -112,6 +112,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states orientation {0}; its planes were read as they are stored, as in ImageJ, but Slicer may mirror them."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _(
+            "states pixels of {0} um by its resolution, which is not used, because most programs mean a print by it; "
+            "if it is right, give the voxel size with --voxel-size."
+        ),
+        _(
             "states planes that are {0} um apart by their positions, and {1} um by PhysicalSizeZ, which is used; if "
             "it is wrong, state the right one with --voxel-size."
         ),
@@ -204,6 +208,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: has {1} {2} ({3}); save one time point as a volume."),
         _("{0}: holds DICOM files in folders below; give one of them: {1}{2}."),
         _("{0}: holds no 3D data set; it has: {1}."),
+        _("{0}: holds no array of three dimensions; open another group, or the whole Zarr."),
+        _(
+            "{0}: holds objects of Python, which may run any program, and no plain array, as _seg.npy of Cellpose "
+            "does; save its masks as TIFF, or with numpy.save."
+        ),
         _("{0}: holds packed parts of over 2 GiB; unpack the archive and open its folder."),
         _("{0}: holds several 3D data sets; {1}: {2}."),
         _("{0}: holds several lattices; {1}: {2}."),
@@ -266,6 +275,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: is packed by JPEG, which changes values, so that other labels appear at the edges of each; save "
             "the labels without JPEG, as PNG or TIFF."
         ),
+        _("{0}: is the list of the DICOM files beside it, and no image; give one of their folders: {1}."),
         _("{0}: is {1} x {2} {3} but {4} is {5} x {6} {7}; all slices must be of one size and type."),
         _("{0}: is {1}, which ACSeg cannot read; {2}."),
         _("{0}: its MRC header does not fit its data; the file is damaged."),

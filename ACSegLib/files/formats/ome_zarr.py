@@ -43,6 +43,8 @@ _UNIT_NAMES = {
     "angstrom": "angstrom",
 }  # fmt: skip
 _LISTED = 8
+#: Groups of a hierarchy without metadata that are looked into for an image.
+_MAX_GROUPS = 100
 #: How many folders above an array are looked at for the image that it is a level of.
 _DEPTH = 2
 _CHUNK = 128
@@ -258,8 +260,12 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     if not hasattr(node, "shape"):
         found = sorted((key, len(array.shape)) for key, array in node.arrays())
         arrays = [key for key, dimensions in found if dimensions > 2] or [key for key, _ in found]
+        if not arrays and len(below := _images_below(node)) == 1:
+            return read(path, Request(f"{name}/{below[0]}".lstrip("/")))
+        if not arrays and not below:
+            raise FileError(f"{path}: holds no array of three dimensions; open another group, or the whole Zarr.")
         if len(arrays) != 1:
-            known = ", ".join(arrays) or "none"
+            known = ", ".join(arrays or [f"{name}/{image}".lstrip("/") for image in below])
             raise SeveralError(f"{path}: is not OME-Zarr; {CHOOSE}: {known}.")
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
@@ -274,6 +280,22 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     values, told = unpacked(placed.array, attributes)
     content = Content((values,), placed.geometry, meta={"dataset": name}, notes=[*notes, *told])
     return record.restore(content, attributes.get(record.KEY))
+
+
+def _images_below(node: Any) -> list[str]:
+    """The first images and arrays of three dimensions in the groups of a group, by their paths."""
+    found: list[str] = []
+    waiting = [(str(key), group) for key, group in sorted(node.groups())]
+    for _ in range(_MAX_GROUPS):
+        if not waiting or len(found) == _LISTED:
+            break
+        name, group = waiting.pop(0)
+        if "multiscales" in _attributes(group):
+            found.append(name)
+            continue
+        found += [f"{name}/{key}" for key, array in sorted(group.arrays()) if len(array.shape) > 2]
+        waiting += [(f"{name}/{key}", inner) for key, inner in sorted(group.groups())]
+    return found
 
 
 def _with_coordinates(axes: list[Axis], names: Sequence[str], node: Any, root: Place, name: str) -> list[Axis]:

@@ -24,6 +24,8 @@ _STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
 #: TIFF's units of resolution, by number.
 _RESOLUTION_UNITS = {1: "", 2: "inch", 3: "cm"}
 _SCREEN_INCH = 1 / 72
+#: Pixels in um that are smaller than those of any print or screen: 10,000 dots per inch.
+_FINEST_PRINT = 2.54
 _SCALE_WORDS = ("slope", "offset")
 #: Distances of planes that differ by a smaller part are the same.
 _SAME_DISTANCE = 0.01
@@ -178,11 +180,24 @@ def sizes_of(file: Any, number: int = 0) -> Sizes:
 
 
 def with_tags(sizes: Sizes, file: Any) -> Sizes:
-    """Voxel sizes as given; where they state none, those of the tags of microscopes."""
+    """Voxel sizes as given; where they state none, those of the tags of microscopes.
+
+    A note tells of a resolution that no print has.
+    """
     if any(axis.step for axis in sizes.axes.values()):
         return sizes
-    found = tiff_microscopes.axes_of(file)
-    return replace(sizes, axes=found) if found else sizes
+    if found := tiff_microscopes.axes_of(file):
+        return replace(sizes, axes=found)
+    tags = file.pages[0].tags
+    unit = length_of(_RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None)
+    size = 0.0 if unit is None or unit.unit == "px" else _pixel_size(tags, "XResolution") * unit.in_unit("um")
+    if not 0 < size < _FINEST_PRINT:
+        return sizes
+    note = (
+        f"states pixels of {size:.6g} um by its resolution, which is not used, because most programs mean a print by "
+        "it; if it is right, give the voxel size with --voxel-size."
+    )
+    return replace(sizes, notes=(*sizes.notes, note))
 
 
 def _shaped_sizes(values: Json, page: Any) -> Sizes:

@@ -162,6 +162,23 @@ def test_plain_arrays_and_collections(tmp_path):
     assert open_volume(tmp_path / "converted.zarr").geometry.spacing == (2, 3, 4)
 
 
+def test_images_in_groups_below_are_found_and_named(tmp_path):
+    """As labels of napari in a store of their own (labels/cells), or arrays of several layers."""
+    path = tmp_path / "a.zarr"
+    zarr.open_group(str(path / "labels" / "more"), mode="w", zarr_format=2)
+    for group in (path, path / "labels"):
+        (group / ".zgroup").write_text('{"zarr_format": 2}')
+    with pytest.raises(FileError, match=r"a\.zarr: holds no array of three dimensions"):
+        open_volume(path)
+    _group(path / "labels" / "cells", [(FINE, [{"type": "scale", "scale": [4, 3, 2]}])], SPACE, "0.4")
+    found = open_volume(path)
+    np.testing.assert_array_equal(found.array, FINE)
+    assert found.geometry.spacing == (2, 3, 4)
+    zarr.create_array(str(path / "labels" / "more" / "nuclei"), shape=(2, 3, 4), dtype="u1", zarr_format=2)
+    with pytest.raises(FileError, match=r"--dataset.*: labels/cells, labels/more/nuclei\.$"):
+        open_volume(path)
+
+
 def test_nothing_is_unpickled(tmp_path):
     """numcodecs has a codec that unpickles; a file that asks for it is refused before a byte is decoded."""
 

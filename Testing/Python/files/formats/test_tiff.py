@@ -246,6 +246,17 @@ def test_plain_pages_of_either_byte_order(byteorder, bigtiff, tmp_path):
     assert found.geometry == Geometry()
 
 
+@pytest.mark.parametrize(("dots", "unit", "told"), [(72, 2, ""), (1e4 / 0.0325, 3, "0.0325 um"), (1e4, 1, "")])
+def test_a_resolution_that_no_print_has_is_told(dots, unit, told, tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for plane in ARRAY:
+            file.write(plane, resolution=(dots, dots), resolutionunit=unit, metadata=None, contiguous=False)
+    with collect_notes() as notes:
+        assert open_volume(tmp_path / "a.tif").geometry == Geometry()
+    assert len(notes) == bool(told)
+    assert told in "".join(notes)
+
+
 @pytest.mark.parametrize("shape", [(1, 7, 5, 6), (7, 1, 5, 6), (1, 7, 1, 5, 6), (7, 5, 6, 1)])
 def test_single_axes_of_unknown_meaning_are_dropped(shape, tmp_path):
     array = numbers("u2", shape)
