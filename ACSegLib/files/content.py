@@ -231,6 +231,9 @@ def beside(path: Path, name: str) -> Path:
         parts = PureWindowsPath(name)
         name = parts.name if parts.is_absolute() else parts.as_posix()
     file = Path(os.path.normpath(folder / name))
+    if not file.exists() and file.is_relative_to(folder) and file.parent.is_dir():  # Windows takes A.RAW for a.raw
+        alike = [other for other in file.parent.iterdir() if other.name.casefold() == file.name.casefold()]
+        file = alike[0] if len(alike) == 1 else file
     inside = file.is_relative_to(folder) and file.resolve().is_relative_to(folder.resolve())
     if not inside and not _external_data.get():
         raise FileError(

@@ -42,7 +42,7 @@ def test_a_data_file_beside_the_header_may_have_its_whole_path(tmp_path, monkeyp
     np.testing.assert_array_equal(open_volume("a.mhd").array, ARRAY)
 
 
-@pytest.mark.parametrize("name", ["parts\\a.raw", "C:\\Users\\me\\b.raw"])
+@pytest.mark.parametrize("name", ["parts\\a.raw", "C:\\Users\\me\\b.raw", "B.RAW"])
 def test_paths_of_windows(name, tmp_path):
     (tmp_path / "parts").mkdir()
     for file in ("parts/a.raw", "b.raw"):
