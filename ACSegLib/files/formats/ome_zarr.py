@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +50,8 @@ _MAX_GROUPS = 100
 #: How many folders above an array are looked at for the image that it is a level of.
 _DEPTH = 2
 _CHUNK = 128
+#: Names of chunks: numbers, with "c" before them in Zarr 3.
+_CHUNK_NAME = re.compile(r"(?:c[.])?\d+(?:[.]\d+)*")
 _MIN_SIDE = 64
 #: Voxels by which the lengths of two levels may differ.
 _MAX_DIFFERENCE = 1.5
@@ -118,7 +122,7 @@ def inventory(path: Path) -> list[Part]:
     node, name, _ = _image_node(path, root, None)
     scales = _attributes(node).get("multiscales")
     if not scales:
-        arrays = sorted(node.arrays()) if hasattr(node, "arrays") else []
+        arrays = _members(node, "arrays") if hasattr(node, "arrays") else []
         return [Part(n, tuple(a.shape), str(a.dtype)) for n, a in arrays]
     rows = []
     for level, entry in enumerate(_finest_first(node, scales[0]["datasets"])):
@@ -190,7 +194,7 @@ def _image_around(path: Path, root: Place, name: str) -> tuple[Path, Request] | 
 def _images_of(attributes: Json, node: Any) -> list[str]:
     """The images of a collection (bioformats2raw) or of a plate with wells, by their paths."""
     if "bioformats2raw.layout" in attributes:
-        names = [key for key, _ in node.groups() if key.isdecimal()]
+        names = [key for key, _ in _members(node, "groups") if key.isdecimal()]
         return sorted(names, key=int)
     plate = attributes.get("plate")
     if isinstance(plate, Mapping):
@@ -198,6 +202,13 @@ def _images_of(attributes: Json, node: Any) -> list[str]:
         return [f"{well}/{row['path']}" for well in wells for row in _attributes(node[well])["well"]["images"]]
     well = attributes.get("well")
     return [str(row["path"]) for row in well.get("images", [])] if isinstance(well, Mapping) else []
+
+
+def _members(node: Any, kind: str) -> list[tuple[str, Any]]:
+    """The "arrays" or "groups" in a group by name; zarr warns of files of the system between them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sorted(getattr(node, kind)(), key=lambda member: str(member[0]))
 
 
 def _below(place: Place, *names: str) -> Place:
@@ -247,7 +258,7 @@ def _slabs(data: Any) -> Iterator[tuple[slice, ...]]:
 def _check_blosc(place: Place) -> None:
     """Refuse cut chunks: Blosc believes the size in a chunk's header and would read past its end."""
     for chunk in files_below(place):
-        if chunk.name.startswith(".") or chunk.name == "zarr.json":
+        if not _CHUNK_NAME.fullmatch(chunk.name):  # metadata, or what a system keeps in folders, such as desktop.ini
             continue
         with chunk.open("rb") as stream:
             expected = int.from_bytes(stream.read(16)[12:16], "little")
@@ -258,7 +269,7 @@ def _check_blosc(place: Place) -> None:
 def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> Content:
     """Read a Zarr array without OME metadata, or the only array of a group."""
     if not hasattr(node, "shape"):
-        found = sorted((key, len(array.shape)) for key, array in node.arrays())
+        found = [(key, len(array.shape)) for key, array in _members(node, "arrays")]
         arrays = [key for key, dimensions in found if dimensions > 2] or [key for key, _ in found]
         if not arrays and len(below := _images_below(node)) == 1:
             return read(path, Request(f"{name}/{below[0]}".lstrip("/")))
@@ -285,7 +296,7 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
 def _images_below(node: Any) -> list[str]:
     """The first images and arrays of three dimensions in the groups of a group, by their paths."""
     found: list[str] = []
-    waiting = [(str(key), group) for key, group in sorted(node.groups())]
+    waiting = _members(node, "groups")
     for _ in range(_MAX_GROUPS):
         if not waiting or len(found) == _LISTED:
             break
@@ -293,8 +304,8 @@ def _images_below(node: Any) -> list[str]:
         if "multiscales" in _attributes(group):
             found.append(name)
             continue
-        found += [f"{name}/{key}" for key, array in sorted(group.arrays()) if len(array.shape) > 2]
-        waiting += [(f"{name}/{key}", inner) for key, inner in sorted(group.groups())]
+        found += [f"{name}/{key}" for key, array in _members(group, "arrays") if len(array.shape) > 2]
+        waiting += [(f"{name}/{key}", inner) for key, inner in _members(group, "groups")]
     return found
 
 

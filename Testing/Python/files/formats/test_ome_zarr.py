@@ -4,7 +4,9 @@ import json
 import pickle
 import shutil
 import zipfile
+from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pytest
 from filecases import STRAIGHT, labels, numbers
@@ -160,6 +162,22 @@ def test_plain_arrays_and_collections(tmp_path):
     root.attrs["bioformats2raw.layout"] = 3
     _group(tmp_path / "converted.zarr" / "0", [(FINE, [{"type": "scale", "scale": [4, 3, 2]}])], SPACE, "0.4")
     assert open_volume(tmp_path / "converted.zarr").geometry.spacing == (2, 3, 4)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("error:.*not recognized")
+def test_files_of_the_system_between_chunks_are_passed_over(zarr_format, tmp_path):
+    """As Windows and clouds keep in folders. Blosc states the length of a chunk at its start, which is checked."""
+    packed = numcodecs.Blosc() if zarr_format == 2 else zarr.codecs.BloscCodec()
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=zarr_format)
+    group.create_array("a", shape=FINE.shape, dtype=FINE.dtype, chunks=(4, 4, 4), compressors=packed)[...] = FINE
+    for folder in [tmp_path / "a.zarr", *filter(Path.is_dir, (tmp_path / "a.zarr").rglob("*"))]:
+        (folder / "desktop.ini").write_text("[.ShellClassInfo]\nIconResource=C:\\a.ico\n")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr").array, FINE)
+    chunk = next(file for file in (tmp_path / "a.zarr" / "a").rglob("*0") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(FileError, match="cut short"):
+        open_volume(tmp_path / "a.zarr")
 
 
 def test_images_in_groups_below_are_found_and_named(tmp_path):
