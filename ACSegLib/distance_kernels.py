@@ -42,7 +42,8 @@ def plane_distance(
             kinds[j] = _row_distance(target[k, j], np.float32(step_i), most, along[j])
         for j in range(rows):
             row = out[k, j]
-            row[:] = along[j]
+            for i in range(columns):
+                row[i] = along[j, i]
             if kinds[j] == 2:
                 row_states[k, j] = 2
                 continue

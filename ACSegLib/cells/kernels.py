@@ -44,9 +44,11 @@ def envelope_along(lines: np.ndarray, weight: float, first: int, last: int) -> N
     at, start = np.empty(length, np.int64), np.empty(length + 1)
     for n in range(first, last):
         for m in range(width):
-            values[:] = lines[n, :, m]
+            for q in range(length):
+                values[q] = lines[n, q, m]
             lower_envelope(values, weight, out, at, start)
-            lines[n, :, m] = out
+            for q in range(length):
+                lines[n, q, m] = out[q]
 
 
 @compiled()

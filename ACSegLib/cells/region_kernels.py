@@ -197,7 +197,8 @@ def describe_pair(
     out[29] = small[FREE] / max(skin_small, 1e-6)
     out[30] = np.log(edge[FACES])
     last = PAIR_WIDTH + len(known)
-    out[PAIR_WIDTH:last] = known
+    for n in range(len(known)):
+        out[PAIR_WIDTH + n] = known[n]
     rim = edge[RIM]
     out[last] = edge[NOTCH] / rim if rim > 0 else _PLAIN
     out[last + 1] = edge[NOTCH + 1] / rim if rim > 0 else _PLAIN

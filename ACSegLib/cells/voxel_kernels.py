@@ -76,7 +76,8 @@ def describe_voxel(
     out[at] = depth
     out[at + 1] = depth / max(summit[k, j, i], 1.0)
     at += 2
-    out[at : at + len(known)] = known
+    for n in range(len(known)):
+        out[at + n] = known[n]
 
 
 @compiled()

@@ -186,8 +186,11 @@ def _texture(begin, end, image, inverse_spacing, out):
     for k in range(begin, end):
         for j in range(nj):
             _derivatives(image, k, j, 0, ni, ik, ij, ii, row)
-            out[0, k, j] = image[k, j]
-            out[1:, k, j] = row
+            for i in range(ni):
+                out[0, k, j, i] = image[k, j, i]
+            for n in range(4):
+                for i in range(ni):
+                    out[n + 1, k, j, i] = row[n, i]
 
 
 def texture(image, inverse_spacing, out):

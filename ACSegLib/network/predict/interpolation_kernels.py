@@ -19,10 +19,14 @@ def _between_planes(source: np.ndarray, axis: Axis, k: int, first: int, out: np.
     """Interpolate plane `k` from planes of a source whose first is number `first`."""
     low, below, above = axis
     a = np.int64(low[k]) - first
-    if above[k] == 0:
-        out[:] = below[k] * source[a]
-    else:
-        out[:] = below[k] * source[a] + above[k] * source[a + 1]
+    rows, columns = out.shape
+    for j in range(rows):
+        if above[k] == 0:
+            for i in range(columns):
+                out[j, i] = below[k] * source[a, j, i]
+        else:
+            for i in range(columns):
+                out[j, i] = below[k] * source[a, j, i] + above[k] * source[a + 1, j, i]
 
 
 @compiled()
@@ -30,11 +34,14 @@ def _between_rows(plane: np.ndarray, axis: Axis, j: int, out: np.ndarray) -> Non
     """Interpolate row `j`; the last value of `out` repeats the one before it."""
     low, below, above = axis
     a = np.int64(low[j])
+    last = len(out) - 1
     if above[j] == 0:
-        out[:-1] = below[j] * plane[a]
+        for i in range(last):
+            out[i] = below[j] * plane[a, i]
     else:
-        out[:-1] = below[j] * plane[a] + above[j] * plane[a + 1]
-    out[-1] = out[-2]
+        for i in range(last):
+            out[i] = below[j] * plane[a, i] + above[j] * plane[a + 1, i]
+    out[last] = out[last - 1]
 
 
 @compiled()
