@@ -101,12 +101,15 @@ def browser(*flags):
 
 
 def wait_for(page, condition, what):
-    """Look until a condition holds, and give what it gave; the page goes on meanwhile."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    """Look until a condition holds, and give what it gave; the page goes on meanwhile.
+
+    Each look takes time of browser and server, which may be at work: so the longer it lasts, the rarer they are.
+    """
+    start = time.monotonic()
+    while (waited := time.monotonic() - start) < PATIENCE:
         if result := condition():
             return result
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(min(max(20, 100 * waited), 200))
     raise AssertionError(f"waited {PATIENCE} seconds in vain for: {what}")
 
 
@@ -123,6 +126,7 @@ class Desk:
 
     def __init__(self, page, server, writes=True):
         self.page, self.server = page, server
+        page.set_default_timeout(1000 * PATIENCE)
         self.errors = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(server.address)
