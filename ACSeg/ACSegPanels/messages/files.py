@@ -36,6 +36,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cannot write {0}: {1}; free some space or choose another folder."),
         _("does not state if its bytes are signed; they were read as signed, so some values are negative."),
         _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
+        _("has OME metadata that are cut short; the voxel size is unknown."),
         _("has OME metadata that {0}; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
         _(
@@ -271,6 +272,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "in Fiji: {1}."
         ),
         _("{0}: is not valid JSON ({1}); save the table again."),
+        _(
+            "{0}: is open for writing in another program, or was not closed by it; close it there, or repair it with "
+            "h5clear -s."
+        ),
+        _("{0}: is open for writing in another program; close it there, and try again."),
         _(
             "{0}: is packed by JPEG, which changes values, so that other labels appear at the edges of each; save "
             "the labels without JPEG, as PNG or TIFF."

@@ -17,7 +17,7 @@ from ACSegLib.files.attributes import axes_in, numbers_of, unread_sizes, words_o
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.formats import hdf5_bdv, hdf5_dream3d, hdf5_imaris, hdf5_itk, hdf5_scales
-from ACSegLib.files.formats.hdf5_sources import check_links, external_links, note_of_holes, open_checked
+from ACSegLib.files.formats.hdf5_sources import check_links, external_links, note_of_holes, open_checked, opened
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
 
@@ -53,10 +53,8 @@ def read(path: Path, request: Request) -> Content:
 
 def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Content:
     """Read as `read` does; `xml` is the file of BigDataViewer that the user opened, if any."""
-    import h5py
-
     _check_heaps(path)
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         if _MINC in file:
             raise FileError(f"{path}: is a file of MINC, which ACSeg cannot read; convert it to .nii with mnc2nii.")
         if _PROJECT in file and not dataset:
@@ -102,10 +100,8 @@ def _read(data: Any, part: Any, path: Path) -> np.ndarray:
 
 def inventory(path: Path) -> list[Part]:
     """List the data sets of numbers: path, shape, type."""
-    import h5py
-
     _check_heaps(path)
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         return [Part(name, tuple(data.shape), str(data.dtype)) for name, data in _numbers(file, path)]
 
 

@@ -1,4 +1,4 @@
-"""Data of HDF5 files that lie in other files: external links, external storage, and parts of virtual data sets.
+"""HDF5 files opened, and their data in other files: external links, external storage, parts of virtual data sets.
 
 The HDF5 library gives zeros for a part that is missing, and looks for external storage in the current folder. Here, all
 files are looked for beside the file that names them, and a missing one is an error.
@@ -7,6 +7,8 @@ files are looked for beside the file that names them, and a missing one is an er
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,28 @@ from ACSegLib.files.content import beside
 
 _MAX_DEPTH = 8
 _HERE = b"${ORIGIN}"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading; FileError where a program has it open for writing, or did not close it."""
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        if "unable to lock file" in str(error):
+            raise FileError(
+                f"{path}: is open for writing in another program; close it there, and try again."
+            ) from error
+        if "already open for write" in str(error):
+            raise FileError(
+                f"{path}: is open for writing in another program, or was not closed by it; close it there, or repair "
+                "it with h5clear -s."
+            ) from error
+        raise
+    with file:
+        yield file
 
 
 def check_links(file: Any, name: str, path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -53,7 +54,8 @@ _MAX_TEXT = 32
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the file begins with MetaImage's header fields."""
-    return bool(re.match(rb"\s*(ObjectType|Comment|NDims)\s*=", head)) and b"NDims" in head
+    start = head.removeprefix(BOM_UTF8)
+    return bool(re.match(rb"\s*(ObjectType|Comment|NDims)\s*=", start)) and b"NDims" in head
 
 
 def read(path: Path, request: Request) -> Content:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +53,7 @@ _KNOWN_SPACES = ("RAS", "LAS", "LPS", "SCA", "3D-")
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the file begins with the NRRD magic."""
-    return head.startswith(b"NRRD000")
+    return head.removeprefix(BOM_UTF8).startswith(b"NRRD000")
 
 
 def read(path: Path, request: Request) -> Content:
@@ -106,7 +107,7 @@ def _note_of_scale(header: Header, dtype: np.dtype) -> list[str]:
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
     lines: list[str] = []
-    while raw := stream.readline(_HEADER_LIMIT):
+    while raw := stream.readline(_HEADER_LIMIT).removeprefix(BOM_UTF8):
         if stream.tell() > _HEADER_LIMIT:
             raise FileError(f"{path}: its header does not end; the file is damaged.")
         try:

@@ -9,7 +9,6 @@ import itertools
 import json
 import math
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +22,7 @@ from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
 from ACSegLib.files.formats.hdf5_scales import axis_along, unpacked
 from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
+from ACSegLib.files.formats.zarr_groups import LISTED, attributes_of, images_below, images_of, members
 from ACSegLib.files.formats.zarr_places import (
     Place,
     files_below,
@@ -44,9 +44,6 @@ _UNIT_NAMES = {
     "nm": "nanometer", "um": "micrometer", "mm": "millimeter", "cm": "centimeter", "m": "meter",
     "angstrom": "angstrom",
 }  # fmt: skip
-_LISTED = 8
-#: Groups of a hierarchy without metadata that are looked into for an image.
-_MAX_GROUPS = 100
 #: How many folders above an array are looked at for the image that it is a level of.
 _DEPTH = 2
 _CHUNK = 128
@@ -68,7 +65,7 @@ def read(path: Path, request: Request) -> Content:
     node, name, notes = _image_node(path, root, request.dataset)
     if hasattr(node, "shape") and not request.level and (whole := _image_around(path, root, name)):
         return read(*whole)
-    attributes = _attributes(node)
+    attributes = attributes_of(node)
     scales = attributes.get("multiscales")
     if not scales:
         return _plain(node, attributes, name, root, path)
@@ -120,9 +117,9 @@ def inventory(path: Path) -> list[Part]:
     """List the resolution levels, and the label images that lie beside them."""
     root = root_of(path)
     node, name, _ = _image_node(path, root, None)
-    scales = _attributes(node).get("multiscales")
+    scales = attributes_of(node).get("multiscales")
     if not scales:
-        arrays = _members(node, "arrays") if hasattr(node, "arrays") else []
+        arrays = members(node, "arrays") if hasattr(node, "arrays") else []
         return [Part(n, tuple(a.shape), str(a.dtype)) for n, a in arrays]
     rows = []
     for level, entry in enumerate(_finest_first(node, scales[0]["datasets"])):
@@ -159,13 +156,11 @@ def _image_node(path: Path, root: Place, name: str | None) -> tuple[Any, str, li
         if (place / "zarr.json").is_file() and zarr.__version__.startswith("2."):
             raise FileError(f"{path}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3.") from error
         raise
-    attributes = _attributes(node)
-    images = _images_of(attributes, node)
+    attributes = attributes_of(node)
+    images = images_of(attributes, node)
     if "multiscales" in attributes or name or not images:
         return node, name or "", []
-    note = (
-        f"holds {len(images)} images; {images[0]} was read. To take another, {CHOOSE}: {', '.join(images[:_LISTED])}."
-    )
+    note = f"holds {len(images)} images; {images[0]} was read. To take another, {CHOOSE}: {', '.join(images[:LISTED])}."
     return _image_node(path, root, images[0])[0], images[0], [note] if len(images) > 1 else []
 
 
@@ -184,31 +179,11 @@ def _image_around(path: Path, root: Place, name: str) -> tuple[Path, Request] | 
         if not holds_zarr(folder):
             continue
         node = open_node(zarr, folder)
-        scales = _attributes(node).get("multiscales")
+        scales = attributes_of(node).get("multiscales")
         paths = [entry["path"] for entry in _finest_first(node, scales[0]["datasets"])] if scales else []
         if level in paths:
             return start, Request(group or None, paths.index(level))
     return None
-
-
-def _images_of(attributes: Json, node: Any) -> list[str]:
-    """The images of a collection (bioformats2raw) or of a plate with wells, by their paths."""
-    if "bioformats2raw.layout" in attributes:
-        names = [key for key, _ in _members(node, "groups") if key.isdecimal()]
-        return sorted(names, key=int)
-    plate = attributes.get("plate")
-    if isinstance(plate, Mapping):
-        wells = [str(row["path"]) for row in plate.get("wells", [])][:_LISTED]
-        return [f"{well}/{row['path']}" for well in wells for row in _attributes(node[well])["well"]["images"]]
-    well = attributes.get("well")
-    return [str(row["path"]) for row in well.get("images", [])] if isinstance(well, Mapping) else []
-
-
-def _members(node: Any, kind: str) -> list[tuple[str, Any]]:
-    """The "arrays" or "groups" in a group by name; zarr warns of files of the system between them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return sorted(getattr(node, kind)(), key=lambda member: str(member[0]))
 
 
 def _below(place: Place, *names: str) -> Place:
@@ -218,13 +193,6 @@ def _below(place: Place, *names: str) -> Place:
             raise FileError(f"{place}: names a part {word!r}, which leads elsewhere.")
         place = place / word if word else place
     return place
-
-
-def _attributes(node: Any) -> Json:
-    """Attributes, with those of OME-Zarr 0.5 (under "ome") beside the others."""
-    attributes = dict(node.attrs)
-    ome = attributes.get("ome")
-    return {**attributes, **ome} if isinstance(ome, Mapping) else attributes
 
 
 def _loaded(data: Any, place: Place) -> np.ndarray:
@@ -269,9 +237,9 @@ def _check_blosc(place: Place) -> None:
 def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> Content:
     """Read a Zarr array without OME metadata, or the only array of a group."""
     if not hasattr(node, "shape"):
-        found = [(key, len(array.shape)) for key, array in _members(node, "arrays")]
+        found = [(key, len(array.shape)) for key, array in members(node, "arrays")]
         arrays = [key for key, dimensions in found if dimensions > 2] or [key for key, _ in found]
-        if not arrays and len(below := _images_below(node)) == 1:
+        if not arrays and len(below := images_below(node)) == 1:
             return read(path, Request(f"{name}/{below[0]}".lstrip("/")))
         if not arrays and not below:
             raise FileError(f"{path}: holds no array of three dimensions; open another group, or the whole Zarr.")
@@ -280,7 +248,7 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
             raise SeveralError(f"{path}: is not OME-Zarr; {CHOOSE}: {known}.")
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
-        attributes = _attributes(node)
+        attributes = attributes_of(node)
     names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
     letters = "".join(str(word)[:1] for word in names)
     axes = axes_in(attributes, len(node.shape)) or _with_coordinates(
@@ -291,22 +259,6 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     values, told = unpacked(placed.array, attributes)
     content = Content((values,), placed.geometry, meta={"dataset": name}, notes=[*notes, *told])
     return record.restore(content, attributes.get(record.KEY))
-
-
-def _images_below(node: Any) -> list[str]:
-    """The first images and arrays of three dimensions in the groups of a group, by their paths."""
-    found: list[str] = []
-    waiting = _members(node, "groups")
-    for _ in range(_MAX_GROUPS):
-        if not waiting or len(found) == _LISTED:
-            break
-        name, group = waiting.pop(0)
-        if "multiscales" in _attributes(group):
-            found.append(name)
-            continue
-        found += [f"{name}/{key}" for key, array in _members(group, "arrays") if len(array.shape) > 2]
-        waiting += [(f"{name}/{key}", inner) for key, inner in _members(group, "groups")]
-    return found
 
 
 def _with_coordinates(axes: list[Axis], names: Sequence[str], node: Any, root: Place, name: str) -> list[Axis]:

@@ -24,6 +24,8 @@ _STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
 #: TIFF's units of resolution, by number.
 _RESOLUTION_UNITS = {1: "", 2: "inch", 3: "cm"}
 _SCREEN_INCH = 1 / 72
+#: Characters in which the first element of OME-XML begins.
+_XML = 2000
 #: Pixels in um that are smaller than those of any print or screen: 10,000 dots per inch.
 _FINEST_PRINT = 2.54
 _SCALE_WORDS = ("slope", "offset")
@@ -182,12 +184,14 @@ def sizes_of(file: Any, number: int = 0) -> Sizes:
 def with_tags(sizes: Sizes, file: Any) -> Sizes:
     """Voxel sizes as given; where they state none, those of the tags of microscopes.
 
-    A note tells of a resolution that no print has.
+    A note tells of OME-XML that is cut, so that tifffile passes over it, and of a resolution that no print has.
     """
     if any(axis.step for axis in sizes.axes.values()):
         return sizes
     if found := tiff_microscopes.axes_of(file):
         return replace(sizes, axes=found)
+    if not file.is_ome and "<OME" in file.pages[0].description[:_XML]:
+        return replace(sizes, notes=(*sizes.notes, "has OME metadata that are cut short; the voxel size is unknown."))
     tags = file.pages[0].tags
     unit = length_of(_RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None)
     size = 0.0 if unit is None or unit.unit == "px" else _pixel_size(tags, "XResolution") * unit.in_unit("um")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import h5py
 import numpy as np
@@ -325,6 +326,21 @@ def test_minc_is_named(tmp_path):
         file["minc-2.0/image/0/image"] = ARRAY
     with pytest.raises(FileError, match=r"a\.mnc: is a file of MINC.*mnc2nii"):
         open_volume(tmp_path / "a.mnc")
+
+
+def test_a_file_that_another_program_writes_is_named_as_such(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file["raw"] = ARRAY
+        file.swmr_mode = True
+        shutil.copy(tmp_path / "a.h5", tmp_path / "copied.h5")  # as where its program crashed
+    with pytest.raises(FileError, match=r"copied\.h5: is open for writing.*h5clear"):
+        open_volume(tmp_path / "copied.h5")
+    fcntl = pytest.importorskip("fcntl")
+    with open(tmp_path / "a.h5", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(FileError, match=r"a\.h5: is open for writing in another program; close it there"):
+            open_volume(tmp_path / "a.h5")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5").array, ARRAY)
 
 
 def test_a_project_of_ilastik_is_named_unless_a_part_is_chosen(tmp_path):

@@ -42,6 +42,12 @@ def test_a_data_file_beside_the_header_may_have_its_whole_path(tmp_path, monkeyp
     np.testing.assert_array_equal(open_volume("a.mhd").array, ARRAY)
 
 
+def test_a_header_that_an_editor_marked_as_utf_8(tmp_path):
+    (tmp_path / "a.raw").write_bytes(ARRAY.tobytes())
+    (tmp_path / "a.mhd").write_text(HEAD + "ElementDataFile = a.raw\n", encoding="utf-8-sig")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
+
+
 @pytest.mark.parametrize("name", ["parts\\a.raw", "C:\\Users\\me\\b.raw", "B.RAW"])
 def test_paths_of_windows(name, tmp_path):
     (tmp_path / "parts").mkdir()

@@ -35,6 +35,12 @@ def _write_by_hand(path, fields, data, detached=None):
 BASIC = ["type: short", "dimension: 3", "sizes: 6 5 4", "endian: little"]
 
 
+def test_a_header_that_an_editor_marked_as_utf_8(tmp_path):
+    header = "\n".join(["NRRD0004", *BASIC, "encoding: raw", "", ""]).encode("utf-8-sig")
+    (tmp_path / "a.nrrd").write_bytes(header + ARRAY.tobytes())
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.nrrd").array, ARRAY)
+
+
 @pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ascii"])
 @pytest.mark.parametrize("detached", [False, True])
 def test_files_of_pynrrd(encoding, detached, tmp_path):

@@ -166,6 +166,16 @@ def test_an_ome_tiff_that_lacks_planes_is_refused(tmp_path):
         open_volume(tmp_path / "a.ome.tif")
 
 
+def test_ome_metadata_that_are_cut_are_told(tmp_path):
+    text = OME.format(sizes='PhysicalSizeX="2"').replace("\n", " ").encode("utf-8")[:-20]
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        for n, plane in enumerate(ARRAY):
+            file.write(plane, description=text if n == 0 else None, metadata=None, contiguous=False)
+    with pytest.warns(UserWarning, match="OME metadata that are cut short; the voxel size is unknown"):
+        found = open_volume(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(found.array, ARRAY)
+
+
 def test_planes_that_the_metadata_pass_over_are_told(tmp_path):
     """As where a program appended a plane, and left the text of the first page as it was."""
     tifffile.imwrite(tmp_path / "whole.ome.tif", ARRAY, metadata={"axes": "ZYX"}, photometric="minisblack")
