@@ -17,6 +17,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ACSegLib.files.atomic import atomic_output
+from ACSegLib.files.tables import decoded
 from ACSegLib.volume import Segment, default_colour
 
 #: Endings of tables, and what may stand between the stem of the labels and them.
@@ -60,7 +61,7 @@ def read(file: Path) -> list[Segment]:
     """Read a table of any of the kinds; empty where the file is none."""
     if file.stat().st_size > _MAX_BYTES:
         return []
-    text = file.read_bytes().decode("utf-8-sig", "replace")
+    text = decoded(file.read_bytes())
     return _itk_snap(text) or (_slicer_csv(text) if file.suffix.lower() == ".csv" else _slicer(text))
 
 
@@ -72,7 +73,7 @@ def _nnunet(file: Path) -> list[Segment]:
     if file.stat().st_size > _MAX_BYTES:
         return []
     try:
-        labels = json.loads(file.read_bytes().decode("utf-8-sig", "replace"))["labels"]
+        labels = json.loads(decoded(file.read_bytes()))["labels"]
         pairs = [(v, k) if isinstance(v, str) else (k, v) for k, v in labels.items() if not isinstance(v, list)]
         named = {int(value): str(name) for name, value in pairs}
     except (ValueError, KeyError, TypeError, AttributeError):

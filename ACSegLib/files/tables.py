@@ -91,7 +91,7 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
     if path.suffix.lower() == ".xlsx":
         return _read_xlsx(path)
     try:
-        text = _decoded(path.read_bytes())
+        text = decoded(path.read_bytes(), "strict")
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: cannot be read as a table ({error}); give a .csv, .xlsx or .json table.") from error
     if path.suffix.lower() == ".json":
@@ -113,16 +113,20 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
     ]
 
 
-def _decoded(data: bytes) -> str:
-    """A text in UTF-8, in UTF-16 if it begins with its mark, else in the encoding of Windows in Western Europe."""
+def decoded(data: bytes, errors: str = "replace") -> str:
+    """A text in UTF-8, in UTF-16 if it begins with its mark, else in the encoding of Windows in Western Europe.
+
+    With `errors` "strict", a UnicodeDecodeError says that it is no table of a spreadsheet.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
+        return data.decode("utf-16", errors)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        if b"\0" in data or not any(mark.encode() in data.partition(b"\n")[0] for mark in _DELIMITERS):
+        split = any(mark.encode() in data.partition(b"\n")[0] for mark in _DELIMITERS)
+        if errors == "strict" and (b"\0" in data or not split):
             raise
-        return data.decode("cp1252")
+        return data.decode("cp1252", errors)
 
 
 def _read_xlsx(path: Path) -> list[Row]:

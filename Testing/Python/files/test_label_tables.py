@@ -67,6 +67,16 @@ def test_tables_beside_labels_are_read(ending, name, text, tmp_path):
     assert found.meta["notes"] == [f"a{ending}: its names are those of {name}."]
 
 
+@pytest.mark.filterwarnings("ignore:.*its names are those of")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_tables_in_the_encodings_of_windows(encoding, ending, tmp_path):
+    _nifti(tmp_path / "a.nii.gz")
+    text = ITK_SNAP.replace("cell body", "Zellkörper").replace("\n", ending)
+    (tmp_path / "a.label").write_bytes(text.encode(encoding))
+    assert open_segmentation(tmp_path / "a.nii.gz").segments[0].name == "Zellkörper"
+
+
 def test_of_two_names_of_a_value_the_first_is_used_and_told(tmp_path):
     """The same voxels were measured as two segments."""
     _nifti(tmp_path / "a.nii.gz")
