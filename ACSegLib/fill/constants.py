@@ -63,9 +63,14 @@ WALL_LEVEL, WALL_WALK = 3.0, (0.003, 0.6)
 #: an edge scale by so much Dice. ``self_tuning.py``.
 LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
 
-#: Strength of the prior of many segments with such edges, and the one that hidden slices judge as well: a quarter.
-#: ``self_tuning.py``.
-LEARNT_GAMMAS_OF_MANY = (0.3, 0.075)
+#: Strength of the prior of many segments that touch each other with such edges, and the one that hidden slices judge as
+#: well: a quarter. The second pair is for walls. ``self_tuning.py --learned``.
+LEARNT_GAMMAS_OF_TISSUE, LEARNT_GAMMAS_AT_WALLS = (0.3, 0.075), (0.05, 0.0125)
+
+#: Many segments lie apart if at most this part of the borders on labelled slices runs between two of them. Nuclei, blobs
+#: and rods have 0.14 at most, tissues 1. Strength of their prior with learned edges, whatever hidden slices say.
+#: ``self_tuning.py --learned``.
+MAX_TOUCHING, LEARNT_GAMMA_APART = 0.5, 0.07
 
 #: Largest weight of such an edge, in units of that of the usual one. Bound.
 MAX_LEARNT_WEIGHT = 2.0

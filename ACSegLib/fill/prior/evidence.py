@@ -107,6 +107,17 @@ class Evidence:
         shown = np.count_nonzero(areas, axis=0)
         return {c + 1: float(areas[:, c].sum() / shown[c]) for c in np.flatnonzero(shown).tolist()}
 
+    @property
+    def touching(self) -> float:
+        """Part of the borders on the slices that are known whole that runs between two segments, not to background."""
+        between = borders = 0
+        for plane in (self.classes[k] for k in self.cuts):
+            for near, far in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+                border = (near != far) & (near >= 0) & (far >= 0)
+                borders += np.count_nonzero(border)
+                between += np.count_nonzero(border & (near > 0) & (far > 0))
+        return between / max(borders, 1)
+
     def classes_without_holes(self) -> tuple[int, ...]:
         """Classes that enclose no background on the slices, of any axis, that are known whole; of strokes, all."""
         if not self.whole_slices:

@@ -87,10 +87,17 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     prior = mean_dice(np.sum(priors, axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
-    settings = search(judge, strong, distant, walls)
-    # a prior that is good leaves little to the edges
-    if evidence.learnt_edges is not None and not (bands and strong):
-        settings = (or_learnt if bands else or_learnt_of_many)(judge, settings)
+    learnt = evidence.learnt_edges is not None
+    if learnt and not bands and evidence.touching <= constants.MAX_TOUCHING:
+        settings = Settings(constants.LEARNT_GAMMA_APART, 1.0, learnt=True)
+        judge(settings)
+    else:
+        settings = search(judge, strong, distant, walls)
+        if learnt and not bands:
+            pair = constants.LEARNT_GAMMAS_AT_WALLS if walls else constants.LEARNT_GAMMAS_OF_TISSUE
+            settings = or_learnt_of_many(judge, settings, pair)
+        elif learnt and not strong:  # a prior that is good leaves little to the edges
+            settings = or_learnt(judge, settings)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
@@ -102,13 +109,13 @@ def or_learnt(judge: Callable[[Settings], float], found: Settings) -> Settings:
     return best if judge(best) > judge(found) + constants.MIN_LEARNT_GAIN else found
 
 
-def or_learnt_of_many(judge: Callable[[Settings], float], found: Settings) -> Settings:
+def or_learnt_of_many(judge: Callable[[Settings], float], found: Settings, gammas: tuple[float, float]) -> Settings:
     """What was found, or settings with learned edges unless they are worse by `constants.MIN_LEARNT_GAIN`.
 
     Whole slices are hidden of many segments. Between slices twice as far apart, the same prior is four times as strong.
     So learned edges are judged with a quarter of the prior as well.
     """
-    usual, hidden = (Settings(gamma, 1.0, learnt=True) for gamma in constants.LEARNT_GAMMAS_OF_MANY)
+    usual, hidden = (Settings(gamma, 1.0, learnt=True) for gamma in gammas)
     is_worse = max(judge(usual), judge(hidden)) < judge(found) - constants.MIN_LEARNT_GAIN
     return found if is_worse else usual
 

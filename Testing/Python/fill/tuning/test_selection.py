@@ -203,13 +203,16 @@ def test_learned_edges_are_chosen_where_they_are_clearly_better(best: float, gai
     assert or_learnt(judge, found) == (Settings(best, 1.0, learnt=True) if gain > 1 else found)
 
 
-@pytest.mark.parametrize("gamma", constants.LEARNT_GAMMAS_OF_MANY)
+@pytest.mark.parametrize("pair", [constants.LEARNT_GAMMAS_OF_TISSUE, constants.LEARNT_GAMMAS_AT_WALLS])
+@pytest.mark.parametrize("good", [0, 1])
 @pytest.mark.parametrize("loss", [0.5, 1.5])
-def test_edges_of_many_segments_are_learned_unless_hidden_slices_say_no(gamma: float, loss: float) -> None:
-    found, learnt = Settings(*constants.CANDIDATES[0]), Settings(gamma, 1.0, learnt=True)
+def test_edges_of_tissue_are_learned_unless_hidden_slices_say_no(
+    pair: tuple[float, float], good: int, loss: float
+) -> None:
+    found, learnt = Settings(*constants.CANDIDATES[0]), Settings(pair[good], 1.0, learnt=True)
     scores = {found: 0.9, learnt: 0.9 - loss * constants.MIN_LEARNT_GAIN}
-    chosen = or_learnt_of_many(lambda settings: scores.get(settings, 0.0), found)
-    assert chosen == (Settings(constants.LEARNT_GAMMAS_OF_MANY[0], 1.0, learnt=True) if loss < 1 else found)
+    chosen = or_learnt_of_many(lambda settings: scores.get(settings, 0.0), found, pair)
+    assert chosen == (Settings(pair[0], 1.0, learnt=True) if loss < 1 else found)
 
 
 @pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.SMOOTH_WALK])
@@ -346,3 +349,37 @@ def test_walls_between_segments_of_one_look_are_found_from_two_or_three_slices(s
         return mean_dice(overlap(truth[hidden], result.segmentation.labels[hidden], 4))
 
     assert reached(None) > max(0.9, reached(DEFAULT) + 0.02)
+
+
+def many_balls(seed: int, radius: int = 7) -> np.ndarray:
+    """Balls on a grid of 3 x 3 x 3 places, each moved a little, uint8 (48, 48, 48)."""
+    rng = np.random.default_rng(seed)
+    grid, truth = np.indices((48, 48, 48)), np.zeros((48, 48, 48), np.uint8)
+    for value, place in enumerate(itertools.product((8, 24, 40), repeat=3), 1):
+        offset = grid - (np.array(place) + rng.uniform(-2, 2, 3))[:, None, None, None]
+        truth[(offset**2).sum(axis=0) < radius**2] = value
+    return truth
+
+
+def test_slices_that_are_hidden_do_not_strengthen_the_prior_of_segments_that_lie_apart() -> None:
+    """The image shows nothing, and slices around a hidden one are as far apart as the balls are long."""
+    truth, slices = many_balls(1), list(range(3, 48, 7))
+    image = np.random.default_rng(2).normal(0, 1, truth.shape)
+    volume, sparse = Volume(image.astype(np.float32)), Segmentation.from_labels(thinned(truth, slices))
+    hidden = np.setdiff1d(np.arange(48), slices)
+
+    def reached(settings: Settings | None) -> float:
+        result = fill(volume, sparse, axis="k", slices=slices, device="cpu", settings=settings)
+        return mean_dice(overlap(truth[hidden], result.segmentation.labels[hidden], 28))
+
+    assert reached(None) > reached(Settings(*constants.CANDIDATES[0])) + 0.05
+
+
+def test_borders_between_segments_are_counted_against_those_to_background(evidence: Evidence) -> None:
+    classes = np.full((5, 6, 8), UNKNOWN, np.int16)
+    classes[2] = 0
+    classes[2, 1:5, 1:4], classes[2, 1:5, 4:7] = 1, 2
+    classes[2, 2, 2] = UNKNOWN  # tells nothing of its neighbours
+    found = replace(evidence, classes=classes, cuts=[2])
+    assert found.touching == pytest.approx(4 / (4 + 4 + 4 + 6 + 6))
+    assert replace(evidence, classes=np.zeros_like(classes), cuts=[2]).touching == 0
