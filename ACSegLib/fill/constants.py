@@ -67,8 +67,8 @@ LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
 #: well: a quarter. The second pair is for walls. ``self_tuning.py --learned``.
 LEARNT_GAMMAS_OF_TISSUE, LEARNT_GAMMAS_AT_WALLS = (0.3, 0.075), (0.05, 0.0125)
 
-#: Many segments lie apart if at most this part of the borders on labelled slices runs between two of them. Nuclei, blobs
-#: and rods have 0.14 at most, tissues 1. Strength of their prior with learned edges, whatever hidden slices say.
+#: Many segments lie apart if at most this part of the borders on labelled slices runs between two of them. Nuclei,
+#: blobs and rods have 0.14 at most, tissues 1. Strength of their prior with learned edges, whatever hidden slices say.
 #: ``self_tuning.py --learned``.
 MAX_TOUCHING, LEARNT_GAMMA_APART = 0.5, 0.07
 

@@ -114,8 +114,8 @@ class Evidence:
         for plane in (self.classes[k] for k in self.cuts):
             for near, far in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
                 border = (near != far) & (near >= 0) & (far >= 0)
-                borders += np.count_nonzero(border)
-                between += np.count_nonzero(border & (near > 0) & (far > 0))
+                borders += int(np.count_nonzero(border))
+                between += int(np.count_nonzero(border & (near > 0) & (far > 0)))
         return between / max(borders, 1)
 
     def classes_without_holes(self) -> tuple[int, ...]:
