@@ -68,9 +68,12 @@ LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
 LEARNT_GAMMAS_OF_TISSUE, LEARNT_GAMMAS_AT_WALLS = (0.3, 0.075), (0.05, 0.0125)
 
 #: Many segments lie apart if at most this part of the borders on labelled slices runs between two of them. Nuclei,
-#: blobs and rods have 0.14 at most, tissues 1. Strength of their prior with learned edges, whatever hidden slices say.
-#: ``self_tuning.py --learned``.
-MAX_TOUCHING, LEARNT_GAMMA_APART = 0.5, 0.07
+#: blobs and rods have 0.14 at most, tissues 1. ``self_tuning.py --learned``.
+MAX_TOUCHING = 0.5
+
+#: Strength of their prior with learned edges, whatever hidden slices say, up to this distance of the slices, in voxels
+#: of the finest axis. Beyond, it falls with the square of the distance, down to the last value. ``self_tuning.py``.
+LEARNT_GAMMA_APART, NEAR_APART, MIN_GAMMA_APART = 0.07, 8.0, 0.02
 
 #: Largest weight of such an edge, in units of that of the usual one. Bound.
 MAX_LEARNT_WEIGHT = 2.0

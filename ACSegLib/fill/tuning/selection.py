@@ -89,7 +89,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
     learnt = evidence.learnt_edges is not None
     if learnt and not bands and evidence.touching <= constants.MAX_TOUCHING:
-        settings = Settings(constants.LEARNT_GAMMA_APART, 1.0, learnt=True)
+        settings = learnt_of_apart(usual_distance(evidence))
         judge(settings)
     else:
         settings = search(judge, strong, distant, walls)
@@ -118,6 +118,15 @@ def or_learnt_of_many(judge: Callable[[Settings], float], found: Settings, gamma
     usual, hidden = (Settings(gamma, 1.0, learnt=True) for gamma in gammas)
     is_worse = max(judge(usual), judge(hidden)) < judge(found) - constants.MIN_LEARNT_GAIN
     return found if is_worse else usual
+
+
+def learnt_of_apart(distance: float) -> Settings:
+    """Settings with learned edges of many segments that lie apart, by the distance of the slices (`usual_distance`).
+
+    A walk takes a number of steps that grows with the square of the distance, and the prior may stop it at each.
+    """
+    gamma = constants.LEARNT_GAMMA_APART * min(1.0, (constants.NEAR_APART / distance) ** 2)
+    return Settings(max(gamma, constants.MIN_GAMMA_APART), 1.0, learnt=True)
 
 
 def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:
@@ -164,9 +173,13 @@ def search_at_ends(judge: Callable[[Settings], float], distant: bool) -> Setting
 
 def are_distant(evidence: Evidence) -> bool:
     """Whether the slices around a voxel are so far apart that any prior is strong there (`constants.MIN_WALK`)."""
+    return usual_distance(evidence) >= constants.MIN_WALK
+
+
+def usual_distance(evidence: Evidence) -> float:
+    """Distance of the labelled slices around a voxel, on average, in voxels of the finest axis."""
     gaps = np.diff(evidence.cuts)
-    usual = np.average(gaps, weights=gaps) * evidence.features.spacing[0] / min(evidence.features.spacing)
-    return bool(usual >= constants.MIN_WALK)
+    return float(np.average(gaps, weights=gaps) * evidence.features.spacing[0] / min(evidence.features.spacing))
 
 
 def _evenly(numbers: list[int], max_count: int) -> list[int]:

@@ -16,7 +16,16 @@ from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
 from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_hidden
-from ACSegLib.fill.tuning.selection import DEFAULT, are_distant, or_learnt, or_learnt_of_many, search, search_at_ends
+from ACSegLib.fill.tuning.selection import (
+    DEFAULT,
+    are_distant,
+    learnt_of_apart,
+    or_learnt,
+    or_learnt_of_many,
+    search,
+    search_at_ends,
+    usual_distance,
+)
 from ACSegLib.fill.tuning.trials import overlap
 
 SLICES = [4, 12, 20, 28, 36]
@@ -373,6 +382,15 @@ def test_slices_that_are_hidden_do_not_strengthen_the_prior_of_segments_that_lie
         return mean_dice(overlap(truth[hidden], result.segmentation.labels[hidden], 28))
 
     assert reached(None) > reached(Settings(*constants.CANDIDATES[0])) + 0.05
+
+
+def test_the_prior_of_segments_that_lie_apart_weighs_as_much_between_distant_slices(evidence: Evidence) -> None:
+    near = constants.NEAR_APART
+    assert usual_distance(replace(evidence, features=replace(evidence.features, spacing=(3.0, 1.5, 2.0)))) == 16
+    assert [learnt_of_apart(d).gamma for d in (near / 2, near)] == [constants.LEARNT_GAMMA_APART] * 2
+    farther = [learnt_of_apart(f * near).gamma * (f * near) ** 2 for f in (1.2, 1.5)]
+    np.testing.assert_allclose(farther, constants.LEARNT_GAMMA_APART * near**2)
+    assert learnt_of_apart(10 * near).gamma == constants.MIN_GAMMA_APART
 
 
 def test_borders_between_segments_are_counted_against_those_to_background(evidence: Evidence) -> None:
