@@ -126,7 +126,7 @@ def learnt_of_apart(distance: float) -> Settings:
     A walk takes a number of steps that grows with the square of the distance, and the prior may stop it at each.
     """
     gamma = constants.LEARNT_GAMMA_APART * min(1.0, (constants.NEAR_APART / distance) ** 2)
-    return Settings(max(gamma, constants.MIN_GAMMA_APART), 1.0, learnt=True)
+    return Settings(round(max(gamma, constants.MIN_GAMMA_APART), 3), 1.0, learnt=True)
 
 
 def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:
