@@ -61,8 +61,8 @@ THICK = 2.5
 #: slice alone shows, and on how far the labelled areas tell another volume.
 _PLAN = Plan(by_kind=True, odds=True, spread=(5, 6), above=0.02, ratio_part=0.93, strength=(0.03, 0.03))
 PLANS = (
-    replace(_PLAN, error=(1, 2, 3, 4, 5, 6), ratio_spread=(5, 8, 11, 6), below=0.03),
-    replace(_PLAN, error=(1, 3, 7), ratio_spread=(5, 9, 10), below=0.04),
+    replace(_PLAN, error=(1, 2, 3, 4, 5, 6), ratio_spread=(5, 8, 6), below=0.022),
+    replace(_PLAN, error=(1, 3, 7), ratio_spread=(5, 9, 10), below=0.025, ratio_part=0.96),
 )
 
 
