@@ -117,14 +117,14 @@ class Signs:
 
     @property
     def vector(self) -> np.ndarray:
-        """Inputs of the linear models, (12,); those of `constants.ESTIMATORS` use a part each."""
+        """Inputs of the linear models, (11,); those of `constants.ESTIMATORS` use a part each."""
         expected, prior = log_odds(self.expected_error), log_odds(self.prior_error)
         likely, even = np.clip(self.ratios, -MAX_RATIO, MAX_RATIO)
         leaked = np.clip(self.area_ratio, -MAX_RATIO, MAX_RATIO)
         apart = np.clip([self.expected_ratio, self.area_ratio, likely - even], -MAX_RATIO, MAX_RATIO)
         error = [expected + self.calibration, self.own_calibration - self.calibration, prior, self.jump**1.5]
         volume = np.log(np.abs(apart) + _MIN_DIFFERENCE)
-        return np.array([1.0, *error, self.one_sided, abs(leaked), even, *volume, self.jump])
+        return np.array([1.0, *error, self.one_sided, abs(leaked), even, *volume])
 
     @property
     def ratios(self) -> tuple[float, float]:
