@@ -219,7 +219,7 @@ def test_what_is_not_one_volume_is_refused(tmp_path):
     with pytest.raises(FileError, match=r"surface\.am.*lattice"):
         open_volume(tmp_path / "surface.am")
     (tmp_path / "b.surf").write_text(surface)
-    with pytest.raises(FileError, match=r"b\.surf.*not in a format that ACSeg can read"):
+    with pytest.raises(FileError, match=r"b\.surf.*is a surface mesh"):
         open_volume(tmp_path / "b.surf")
 
 
