@@ -90,7 +90,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     learnt = evidence.learnt_edges is not None
     if learnt and not bands and evidence.touching <= constants.MAX_TOUCHING:
         settings = learnt_of_apart(usual_distance(evidence))
-        judge(settings)
+        judge(settings)  # for the cross-validation alone
     else:
         settings = search(judge, strong, distant, walls)
         if learnt and not bands:

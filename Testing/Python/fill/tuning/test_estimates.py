@@ -106,7 +106,7 @@ def test_many_instances_are_no_worse_than_expected_in_long_voxels(axis: str, ste
     table = Segmentation.from_labels(sparse, geometry)
     result = fill(Volume(image, geometry), table, axis=axis, slices=slices, device="cpu")
     unknown, held, better = ~result.known, [], []
-    near = 0.005 if axis == "i" else 0.0  # these balls have a Dice of 0.99
+    near = 0.005 if (axis, step) == ("i", 2.5) else 0.0  # expected too good there, by so much: `evaluation.md`
     for segment, expected in zip(result.segmentation.segments, result.report.estimates, strict=True):
         wanted, found = truth == segment.value, result.segmentation.mask(segment)
         a, b = wanted[unknown], found[unknown]
@@ -220,6 +220,7 @@ def test_a_jump_is_how_far_labelled_slices_and_the_planes_beside_them_differ(res
 def test_a_segment_that_jumps_beside_labelled_slices_is_expected_to_be_worse() -> None:
     smooth, jumping = (estimate("cell", replace(SIGNS, jump=jump)) for jump in (0.04, 0.5))
     assert 1 - jumping.dice.value > 1.2 * (1 - smooth.dice.value)
+    assert jumping.voxels.high - jumping.voxels.low > smooth.voxels.high - smooth.voxels.low
 
 
 def test_a_refill_without_edits_expects_the_same_and_one_with_edits_something_else(result: FillResult) -> None:
