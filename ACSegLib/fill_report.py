@@ -49,7 +49,7 @@ class FillReport:
         the labelled slices are too far apart for many instances.
     walls : str or None
         "bright" or "dark" where the outlines run along such walls, so that these are the edges.
-    learnt_edges : bool
+    learned_edges : bool
         Whether the edges were learned from the labelled slices instead; edge scale and beta then do not matter.
     """
 
@@ -73,7 +73,7 @@ class FillReport:
     changed_slices: list[int] | None = None
     estimates: list[SegmentEstimate] = field(default_factory=list)
     walls: str | None = None
-    learnt_edges: bool = False
+    learned_edges: bool = False
 
     def __post_init__(self) -> None:
         # another process sends plain values

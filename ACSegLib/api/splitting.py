@@ -50,7 +50,7 @@ def split(
     count : int, optional
         Number of cells; found by default.
     smallest : float, optional
-        Voxels from which on a part is a cell; learnt from the sizes by default.
+        Voxels from which on a part is a cell; learned from the sizes by default.
     seams : {"auto", "dark", "bright", "none"}
         What seams look like.
     outlines : {"auto", "drawn", "predicted"}

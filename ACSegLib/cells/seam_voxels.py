@@ -13,7 +13,7 @@ from ACSegLib.threads import chunks_of, in_threads
 #: Smoothing of the image and of the depth, in voxels of the finest axis.
 IMAGE_SCALES = (1.0, 2.0, 4.0)
 DEPTH_SCALES = (1.0, 2.5)
-#: Voxels from which the scaling is learnt.
+#: Voxels from which the scaling is learned.
 _SAMPLED = 30000
 #: Features of the whole volume.
 KNOWN = 9

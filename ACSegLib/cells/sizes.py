@@ -1,4 +1,4 @@
-"""From which size on a component is a cell: learnt from the sizes of all components, in one place for all of ACSeg."""
+"""From which size on a component is a cell: learned from the sizes of all components, in one place for all of ACSeg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_CELL_VOXELS = 10
 
 
 def smallest_cell(volumes: Sequence[float]) -> float:
-    """Volume from which components are cells, learnt from the volumes of all components; 0 where all may be.
+    """Volume from which components are cells, learned from the volumes of all components; 0 where all may be.
 
     Volumes are sorted. The widest gap between neighbours, as a ratio, separates specks from cells if it is at least
     `MIN_SIZE_GAP`. Where sizes fall without a gap, a hundredth of a typical cell is a speck: half of all that is

@@ -45,7 +45,7 @@ class SplitSettings:
     count : int, optional
         Number of cells; found if left out.
     smallest : float, optional
-        Voxels from which on a part is a cell; learnt from the sizes if left out.
+        Voxels from which on a part is a cell; learned from the sizes if left out.
     outlines : {"auto", "drawn", "predicted"}
         Where the mask comes from; each has a model of seams of its own. "auto" is "predicted" for a segment whose tags
         say so, and else "drawn".
@@ -276,21 +276,21 @@ def _merged(
     if seeded:  # each seed is a cell, whatever its size; of what holds none, only what is as large as a cell
         merging.run(lambda odds, cells: False, check=progress.check)
         marked = [merging.voxels(n) * block for n in merging.cells() if merging.seeds[n]]
-        learnt = min([_learnt_smallest(merging, block, smallest_cell), *marked])
-        floor = learnt if given is None else float(given)
+        learned = min([_learned_smallest(merging, block, smallest_cell), *marked])
+        floor = learned if given is None else float(given)
         return merging, floor, floor
     merging.run(lambda odds, cells: odds >= sure, check=progress.check)
     if settings.count is None and given is None:  # the seam says that a part is a cell; where there is none, the size
-        joined = _learnt_smallest(merging, block, largest_speck)
+        joined = _learned_smallest(merging, block, largest_speck)
         merging.absorb(joined / block)
-        return merging, joined, _learnt_smallest(merging, block, smallest_cell)
+        return merging, joined, _learned_smallest(merging, block, smallest_cell)
     floor = float(MIN_CELL_VOXELS if given is None else given)
     if given is None:
-        learnt = _learnt_smallest(merging, block, smallest_cell)
-        if settings.count is not None and cells_kept(merging, learnt / block) < settings.count:
+        learned = _learned_smallest(merging, block, smallest_cell)
+        if settings.count is not None and cells_kept(merging, learned / block) < settings.count:
             # cells that are known to be there may differ in size more than those that are not
-            learnt = _learnt_smallest(merging, block, largest_speck)
-        floor = learnt
+            learned = _learned_smallest(merging, block, largest_speck)
+        floor = learned
     if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
         least = float(MIN_CELL_VOXELS) if given is None else floor
         sizes_of_cells = (floor / block, least / block)
@@ -301,7 +301,7 @@ def _merged(
 
 
 def _least_voxels(
-    labels: np.ndarray, merging: Merging, joined: float, lone: float, caps: tuple[float, float], learnt: bool
+    labels: np.ndarray, merging: Merging, joined: float, lone: float, caps: tuple[float, float], learned: bool
 ) -> np.ndarray:
     """Voxels from which on each label is a cell; of `labels`, those of no region lie alone.
 
@@ -310,18 +310,18 @@ def _least_voxels(
     """
     cap, thinnest = caps
     least = np.full(int(labels.max()) + 1, lone)
-    for axis in range(3) if learnt else ():  # what the border of the volume cuts may be the rest of a cell
+    for axis in range(3) if learned else ():  # what the border of the volume cuts may be the rest of a cell
         for end in (0, -1):
             least[np.take(labels, end, axis=axis)] = lone / MIN_SIZE_GAP
     for n in merging.cells():
         if n < len(least) and merging.neighbours[n]:
             least[n] = min(least[n], joined)
-        elif n < len(least) and learnt and merging.is_cap(n, thinnest):
+        elif n < len(least) and learned and merging.is_cap(n, thinnest):
             least[n] = min(least[n], cap)
     return least
 
 
-def _learnt_smallest(merging: Merging, block: int, how: Callable[[list[float]], float]) -> float:
+def _learned_smallest(merging: Merging, block: int, how: Callable[[list[float]], float]) -> float:
     """Voxels from which on a region is a cell, as `how` learns it from the sizes of all of them."""
     sizes = [merging.voxels(n) * block for n in merging.cells()]
     return max(float(MIN_CELL_VOXELS), min(how(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))

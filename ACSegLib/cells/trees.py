@@ -1,4 +1,4 @@
-"""Boosted trees as tables: learnt once on simulated cells, evaluated without the library that learnt them."""
+"""Boosted trees as tables: learned once on simulated cells, evaluated without the library that learned them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     count: int | None = option(default=None, help="number of cells; found if not given", minimum=1)
     smallest: float | None = option(
         default=None,
-        help="smaller parts are no cells; if not given, learnt from the sizes of all parts",
+        help="smaller parts are no cells; if not given, learned from the sizes of all parts",
         minimum=0,
         unit="voxels",
     )

@@ -61,11 +61,11 @@ WALL_LEVEL, WALL_WALK = 3.0, (0.003, 0.6)
 
 #: Strengths of the prior that are tried with edges that were learned; the better one must be better than the best with
 #: an edge scale by so much Dice. ``self_tuning.py``.
-LEARNT_GAMMAS, MIN_LEARNT_GAIN = (0.1, 0.01), 0.004
+LEARNED_GAMMAS, MIN_LEARNED_GAIN = (0.1, 0.01), 0.004
 
 #: Strength of the prior of many segments that touch each other with such edges, and the one that hidden slices judge as
 #: well: a quarter. The second pair is for walls. ``self_tuning.py --learned``.
-LEARNT_GAMMAS_OF_TISSUE, LEARNT_GAMMAS_AT_WALLS = (0.3, 0.075), (0.05, 0.0125)
+LEARNED_GAMMAS_OF_TISSUE, LEARNED_GAMMAS_AT_WALLS = (0.3, 0.075), (0.05, 0.0125)
 
 #: Many segments lie apart if at most this part of the borders on labelled slices runs between two of them. Nuclei,
 #: blobs and rods have 0.14 at most, tissues 1. ``self_tuning.py --learned``.
@@ -73,10 +73,10 @@ MAX_TOUCHING = 0.5
 
 #: Strength of their prior with learned edges, whatever hidden slices say, up to this distance of the slices, in voxels
 #: of the finest axis. Beyond, it falls with the square of the distance, down to the last value. ``self_tuning.py``.
-LEARNT_GAMMA_APART, NEAR_APART, MIN_GAMMA_APART = 0.07, 8.0, 0.02
+LEARNED_GAMMA_APART, NEAR_APART, MIN_GAMMA_APART = 0.07, 8.0, 0.02
 
 #: Largest weight of such an edge, in units of that of the usual one. Bound.
-MAX_LEARNT_WEIGHT = 2.0
+MAX_LEARNED_WEIGHT = 2.0
 
 #: Dice by which the weak prior may be worse than the medium one, so that an even weaker one is tried.
 #: ``self_tuning.py --few``.

@@ -17,7 +17,7 @@ from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, T
 from ACSegLib.fill.memory import require_memory
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
-from ACSegLib.fill.prior.learnt_edges import learn_edges
+from ACSegLib.fill.prior.learned_edges import learn_edges
 from ACSegLib.fill.prior.neighbour_search import with_neighbours
 from ACSegLib.fill.prior.samples import as_between_slices, collect_samples
 from ACSegLib.fill.prior.screening import screen
@@ -193,9 +193,9 @@ def _learn(
     screening = screen(evidence, samples, progress)
     walls = find_walls(evidence.features, evidence.classes, evidence.cuts, progress)
     evidence = replace(evidence, rivals=screening.rivals(evidence, progress), walls=walls)
-    if settings is None or settings.learnt:
-        learnt = learn_edges(evidence.features, evidence.classes, evidence.cuts, progress)
-        evidence = replace(evidence, learnt_edges=learnt)
+    if settings is None or settings.learned:
+        learned = learn_edges(evidence.features, evidence.classes, evidence.cuts, progress)
+        evidence = replace(evidence, learned_edges=learned)
     evidence, samples = with_neighbours(evidence, samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own

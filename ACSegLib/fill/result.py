@@ -202,7 +202,7 @@ class Assembly:
             changed_slices=changes,
             estimates=estimates,
             walls=None if walls is None else "bright" if walls.bright else "dark",
-            learnt_edges=context.settings.learnt,
+            learned_edges=context.settings.learned,
         )
 
 

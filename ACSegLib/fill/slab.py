@@ -50,13 +50,13 @@ class Settings:
     gamma : float
     edge : float
         Difference between neighbours that is an edge, in units of the noise.
-    learnt : bool
-        Whether the edges are those that were learned (`Evidence.learnt_edges`); `edge` does not matter then.
+    learned : bool
+        Whether the edges are those that were learned (`Evidence.learned_edges`); `edge` does not matter then.
     """
 
     gamma: float
     edge: float
-    learnt: bool = False
+    learned: bool = False
 
     def beta(self, noise: float) -> float:
         """Factor of the squared difference in the edge weight."""
@@ -131,12 +131,12 @@ class PreparedSlab:
     ending: np.ndarray | None = None
 
     @cached_property
-    def learnt_weights(self) -> np.ndarray:
+    def learned_weights(self) -> np.ndarray:
         """Weights of the edges that were learned, float32, (3, K, J, I)."""
-        learnt, stop = self.evidence.learnt_edges, self.first + len(self.seeds)
-        if learnt is None:
+        learned, stop = self.evidence.learned_edges, self.first + len(self.seeds)
+        if learned is None:
             raise ValueError("no edges were learned from these labels")
-        return learnt.weights(self.evidence.features, self.first, stop)
+        return learned.weights(self.evidence.features, self.first, stop)
 
 
 def prepare_slab(
@@ -178,7 +178,7 @@ def solve_prepared(
         gamma,
         evidence.axis_weights,
         evidence.walls is not None,
-        slab.learnt_weights if context.settings.learnt else None,
+        slab.learned_weights if context.settings.learned else None,
     )
     if evidence.whole_slices:
         rules = WALK.rules(gamma, evidence.usual_gap, evidence.usual_areas)

@@ -1,6 +1,6 @@
 """Enclosed holes: filling them, and learning which segments have none.
 
-A network that takes a dark organelle for medium leaves a hole in its cell. Whether a segment may have holes is learnt
+A network that takes a dark organelle for medium leaves a hole in its cell. Whether a segment may have holes is learned
 from the labels: a segment that has none in the labels should have none in predictions, as long as most of what the
 predictions enclose was labelled as the segment (nnU-Net also decides on its post-processing on validation data:
 Isensee et al. 2021, doi:10.1038/s41592-020-01008-z).

@@ -50,7 +50,7 @@ class SplitRequest:
     count : int, optional
         Number of cells of the one segment that is split; found if None.
     smallest : float, optional
-        Voxels from which on a part is a cell; learnt from the sizes if None.
+        Voxels from which on a part is a cell; learned from the sizes if None.
     seams : str
         What seams look like: "dark", "bright", "none" (the shape alone), or "auto".
     outlines : str

@@ -87,9 +87,9 @@ def learned_edges(cases: Iterator[Case], gammas: list[float]) -> list[list[str]]
     rows = []
     for case in cases:
         first = filled(case)
-        if first.state.context.evidence.learnt_edges is None:
+        if first.state.context.evidence.learned_edges is None:
             continue
-        tried = [Settings(1.0, 3.0), *(Settings(gamma, 1.0, learnt=True) for gamma in gammas)]
+        tried = [Settings(1.0, 3.0), *(Settings(gamma, 1.0, learned=True) for gamma in gammas)]
         dice = [score(case, first.segmentation.labels)["mean_dice"], *(dice_with(case, first, s) for s in tried)]
         rows.append([case.name, str(len(np.unique(case.truth)) - 1), *(f"{value:.4f}" for value in dice)])
         harness.say(" | ".join(rows[-1]))
@@ -190,7 +190,7 @@ def main() -> int:
         losses.append(kept["grid"][best] - dice)
         walkers.append(peer - dice)
         shown = "-" if report.cross_validation_dice is None else f"{report.cross_validation_dice:.3f}"
-        edge = "learned" if report.learnt_edges else f"{report.edge:.2g}"
+        edge = "learned" if report.learned_edges else f"{report.edge:.2g}"
         chosen = f"{dice:.4f} ({report.gamma:.2g}, {edge})"
         grid = f"{kept['grid'][best]:.4f} ({best})"
         rows.append([case.name, chosen, grid, f"{peer:.4f}", shown, f"{seconds:.2f}", f"{times[-1]:.2f}"])

@@ -14,7 +14,7 @@ from split_cases import Case, blobs, membranes, numbered, phantom
 
 from ACSegLib.phantom import simulate, vary_packed
 
-#: Kinds that are learnt from, and the seeds of each.
+#: Kinds that are learned from, and the seeds of each.
 TRAINED = {
     "phantom": range(700, 780),
     "blobs": range(1000, 1020),

@@ -42,9 +42,9 @@ from ACSegLib.cells.trees import Trees
 
 T = TypeVar("T")
 STEP = (1.0, 1.0, 1.0)
-#: Voxels of a case at seams and elsewhere that are learnt from.
+#: Voxels of a case at seams and elsewhere that are learned from.
 AT_SEAMS, ELSEWHERE = 700, 1400
-#: Every n-th case is learnt from without its image as well.
+#: Every n-th case is learned from without its image as well.
 EVERY_SHAPE = 7
 #: How much a prediction, or one of the further phantoms, counts beside another case in each model that is averaged.
 PREDICTED_WEIGHTS, MORE_WEIGHTS = (3.0, 8.0), (0.25, 1.0)
@@ -218,7 +218,7 @@ def kept(path: Path, make: Callable[[], T]) -> T:
 
 
 def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range], every: int) -> Gathered:
-    """Make the cases of some kinds; each `every`-th is also learnt from without its image, none if 0."""
+    """Make the cases of some kinds; each `every`-th is also learned from without its image, none if 0."""
     names = [(kind, seed) for kind, seeds in kinds.items() for seed in seeds]
     made = kept(cache / f"{name}_cases.pickle", lambda: list(pool.map(made_case, names)))
     cases = [case for case in made if case is not None]
@@ -230,7 +230,7 @@ def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range],
 
 
 def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered]) -> list[Lesson]:
-    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known."""
+    """Graphs of cases, with seams as a model sees them that has learned from the other half of what is known."""
     folds = [
         fit_voxels([s for part in known for s, side in zip(part.samples, part.half, strict=True) if side != fold])
         for fold in (0, 1)
@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path, help="folder for what is kept between runs")
     parser.add_argument("--predicted", action="store_true", help="learn those for outlines that a network predicted")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--mean-with", type=Path, metavar="FILE", help="average with a model that was learnt before")
+    parser.add_argument("--mean-with", type=Path, metavar="FILE", help="average with a model that was learned before")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     name, kinds, every, weights, size = (
@@ -261,7 +261,7 @@ def main() -> None:
         graphs = options.cache / f"{name}_graphs.pickle"
         lessons = kept(graphs, lambda: [lessons_of(pool, part, sets) for part in sets])
         models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
-    print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
+    print(f"voxels of {sum(len(part.items) for part in sets)} cases are learned", flush=True)
     models["seams"] = mean_of([taught(lessons, (1.0, weight), size) for weight in weights])
     if not options.predicted:
         models["tissue"] = taught(lessons[:1], (1.0,), TISSUE_TREES)

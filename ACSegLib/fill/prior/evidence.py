@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.fill import constants
 from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.features import ImageFeatures, intensity_range, prepare
-from ACSegLib.fill.prior.learnt_edges import LearntEdges
+from ACSegLib.fill.prior.learned_edges import LearnedEdges
 from ACSegLib.fill.prior.neighbours import KnownPlanes, Neighbours, share_among_rivals
 from ACSegLib.fill.prior.shape import NearestOutlines, ShapePrior
 from ACSegLib.fill.prior.walls import Walls
@@ -56,7 +56,7 @@ class Evidence:
         Families of groups that look alike, so that the outlines decide between them.
     walls : Walls or None
         Walls along which the outlines run, if they do.
-    learnt_edges : LearntEdges or None
+    learned_edges : LearnedEdges or None
         What the image looks like at borders, if the labelled slices show any and this was learned.
     orientation : Orientation
         How all these arrays lie in the volume.
@@ -73,7 +73,7 @@ class Evidence:
     neighbours: Neighbours | None = None
     rivals: list[list[int]] = field(default_factory=list)
     walls: Walls | None = None
-    learnt_edges: LearntEdges | None = None
+    learned_edges: LearnedEdges | None = None
     orientation: Orientation = field(default_factory=Orientation)
 
     @property

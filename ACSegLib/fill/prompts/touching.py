@@ -1,7 +1,7 @@
 """Cells that touch: of a region that has leaked into its neighbours, the cells in which strokes lie.
 
 Where cells of one look touch, paths from a dab lead from one into the next, and no cost tells where the first one ends.
-The model of seams does (`ACSegLib.cells.splitting`): it was learnt on simulated cells, and knows necks and seams.
+The model of seams does (`ACSegLib.cells.splitting`): it was learned on simulated cells, and knows necks and seams.
 """
 
 from __future__ import annotations

@@ -87,46 +87,46 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     prior = mean_dice(np.sum(priors, axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     strong = (not bands or prior >= constants.TRUSTED_PRIOR) and not walls
-    learnt = evidence.learnt_edges is not None
-    if learnt and not bands and evidence.touching <= constants.MAX_TOUCHING:
-        settings = learnt_of_apart(usual_distance(evidence))
+    learned = evidence.learned_edges is not None
+    if learned and not bands and evidence.touching <= constants.MAX_TOUCHING:
+        settings = learned_of_apart(usual_distance(evidence))
         judge(settings)  # for the cross-validation alone
     else:
         settings = search(judge, strong, distant, walls)
-        if learnt and not bands:
-            pair = constants.LEARNT_GAMMAS_AT_WALLS if walls else constants.LEARNT_GAMMAS_OF_TISSUE
-            settings = or_learnt_of_many(judge, settings, pair)
-        elif learnt and not strong:  # a prior that is good leaves little to the edges
-            settings = or_learnt(judge, settings)
+        if learned and not bands:
+            pair = constants.LEARNED_GAMMAS_AT_WALLS if walls else constants.LEARNED_GAMMAS_OF_TISSUE
+            settings = or_learned_of_many(judge, settings, pair)
+        elif learned and not strong:  # a prior that is good leaves little to the edges
+            settings = or_learned(judge, settings)
     overlap = between(overlaps[settings])
     judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
 
 
-def or_learnt(judge: Callable[[Settings], float], found: Settings) -> Settings:
-    """What was found, or settings with learned edges that are better by `constants.MIN_LEARNT_GAIN`."""
-    best = max((Settings(gamma, 1.0, learnt=True) for gamma in constants.LEARNT_GAMMAS), key=judge)
-    return best if judge(best) > judge(found) + constants.MIN_LEARNT_GAIN else found
+def or_learned(judge: Callable[[Settings], float], found: Settings) -> Settings:
+    """What was found, or settings with learned edges that are better by `constants.MIN_LEARNED_GAIN`."""
+    best = max((Settings(gamma, 1.0, learned=True) for gamma in constants.LEARNED_GAMMAS), key=judge)
+    return best if judge(best) > judge(found) + constants.MIN_LEARNED_GAIN else found
 
 
-def or_learnt_of_many(judge: Callable[[Settings], float], found: Settings, gammas: tuple[float, float]) -> Settings:
-    """What was found, or settings with learned edges unless they are worse by `constants.MIN_LEARNT_GAIN`.
+def or_learned_of_many(judge: Callable[[Settings], float], found: Settings, gammas: tuple[float, float]) -> Settings:
+    """What was found, or settings with learned edges unless they are worse by `constants.MIN_LEARNED_GAIN`.
 
     Whole slices are hidden of many segments. Between slices twice as far apart, the same prior is four times as strong.
     So learned edges are judged with a quarter of the prior as well.
     """
-    usual, hidden = (Settings(gamma, 1.0, learnt=True) for gamma in gammas)
-    is_worse = max(judge(usual), judge(hidden)) < judge(found) - constants.MIN_LEARNT_GAIN
+    usual, hidden = (Settings(gamma, 1.0, learned=True) for gamma in gammas)
+    is_worse = max(judge(usual), judge(hidden)) < judge(found) - constants.MIN_LEARNED_GAIN
     return found if is_worse else usual
 
 
-def learnt_of_apart(distance: float) -> Settings:
+def learned_of_apart(distance: float) -> Settings:
     """Settings with learned edges of many segments that lie apart, by the distance of the slices (`usual_distance`).
 
     A walk takes a number of steps that grows with the square of the distance, and the prior may stop it at each.
     """
-    gamma = constants.LEARNT_GAMMA_APART * min(1.0, (constants.NEAR_APART / distance) ** 2)
-    return Settings(round(max(gamma, constants.MIN_GAMMA_APART), 3), 1.0, learnt=True)
+    gamma = constants.LEARNED_GAMMA_APART * min(1.0, (constants.NEAR_APART / distance) ** 2)
+    return Settings(round(max(gamma, constants.MIN_GAMMA_APART), 3), 1.0, learned=True)
 
 
 def search(judge: Callable[[Settings], float], strong: bool, distant: bool = False, walls: bool = False) -> Settings:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.fill.constants import MAX_LEARNT_WEIGHT, MIN_EDGE_WEIGHT
+from ACSegLib.fill.constants import MAX_LEARNED_WEIGHT, MIN_EDGE_WEIGHT
 from ACSegLib.fill.walk.random_walk import SlabProblem
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
@@ -68,7 +68,7 @@ def solve_boxed(
     progress : Progress
     """
     shape = problem.seeds.shape
-    largest = 1 if problem.weights is None else MAX_LEARNT_WEIGHT
+    largest = 1 if problem.weights is None else MAX_LEARNED_WEIGHT
     bound = leak_bound(tolerance, problem.gamma, problem.axis_weights * largest)
     box, total = start, 0
     grow: np.ndarray = np.full((3, 2), MARGIN)

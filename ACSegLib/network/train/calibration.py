@@ -56,7 +56,7 @@ def calibrate(
     fabric : lightning.fabric.Fabric
         Launched.
     blocks : sequence of Prepared, optional
-        Held back of the cases, where these were trained on. Of what it has learnt a network is so sure that little can
+        Held back of the cases, where these were trained on. Of what it has learned a network is so sure that little can
         be seen of the thin structures that it would miss elsewhere; blocks are few. The rule suits both.
 
     Returns
@@ -98,7 +98,7 @@ def calibrate(
 
 
 class _Shapes:
-    """What is learnt of the shapes of segments that exclude each other, from cases that are labelled throughout."""
+    """What is learned of the shapes of segments that exclude each other, from cases that are labelled throughout."""
 
     def __init__(self, model: Model, logits: _Logits, offsets: Sequence[float], fabric: Any) -> None:
         self._model, self._logits, self._fabric = model, logits, fabric

@@ -28,8 +28,8 @@ MAX_OFFSET, STEP = 3.0, 0.1
 #: An offset nearer to none is taken if its Dice is within this of the best.
 DICE_TOLERANCE = 2e-4
 
-#: A segment whose Dice stays below this with every offset has not been learnt: the offset with the best Dice would only
-#: label voxels of others at random. A choice, not a measurement.
+#: A segment whose Dice stays below this with every offset has not been learned: the offset with the best Dice would
+#: only label voxels of others at random. A choice, not a measurement.
 MIN_DICE = 0.1
 
 #: Times that the margins are counted at most.
@@ -168,10 +168,10 @@ def _told(segments: Sequence[Segment], offsets: np.ndarray, before: np.ndarray, 
 
 
 def _changed(offsets: np.ndarray, changes: np.ndarray, reached: np.ndarray) -> np.ndarray:
-    """The next offsets to try. A segment that was not learnt follows the lowest, so as to win nowhere by it."""
+    """The next offsets to try. A segment that was not learned follows the lowest, so as to win nowhere by it."""
     changed = np.clip(np.round(offsets + changes, 2), -MAX_OFFSET, MAX_OFFSET)
-    learnt = reached >= MIN_DICE
-    changed[reached < MIN_DICE] = min(0.0, changed[learnt].min(initial=0.0))
+    learned = reached >= MIN_DICE
+    changed[reached < MIN_DICE] = min(0.0, changed[learned].min(initial=0.0))
     return changed
 
 

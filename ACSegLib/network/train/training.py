@@ -268,7 +268,7 @@ def _calibrated(
     measured = calibrated.card.get("calibration", {})
     missed = [name for name, values in measured.items() if values.get("dice", 1.0) < MIN_DICE]
     if missed:
-        warnings.append(f"not learnt yet: {', '.join(missed)} (Dice below {MIN_DICE:g}); train longer, or label more")
+        warnings.append(f"not learned yet: {', '.join(missed)} (Dice below {MIN_DICE:g}); train longer, or label more")
     return replace(calibrated, card={**calibrated.card, "warnings": list(warnings)})
 
 

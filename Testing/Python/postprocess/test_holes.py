@@ -48,12 +48,12 @@ def test_a_segment_is_without_holes_if_its_labels_have_none_and_cover_the_predic
 
 
 @pytest.mark.parametrize(
-    ("asked", "learnt", "filled"),
+    ("asked", "learned", "filled"),
     [(None, ("cell",), 16), (0.0, ("cell",), 0), (None, (), 0), (None, None, 0), (1.0, (), 0), (8.0, (), 16)],
 )
-def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(asked, learnt, filled):
+def test_predicted_holes_are_filled_as_learned_unless_the_option_says_otherwise(asked, learned, filled):
     segments = [Segment("cell", 1), Segment("bead", 2)]
-    model = Model(unet_spec(2), {}, segments, Preprocessing(without_holes=learnt))
+    model = Model(unet_spec(2), {}, segments, Preprocessing(without_holes=learned))
     prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report=PredictionReport())
     request = PredictRequest(volume=Volume(np.zeros(cell().shape)), model=model, holes=asked)
     found = _cleaned(prediction, request, Progress()).labels

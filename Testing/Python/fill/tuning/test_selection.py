@@ -19,9 +19,9 @@ from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, 
 from ACSegLib.fill.tuning.selection import (
     DEFAULT,
     are_distant,
-    learnt_of_apart,
-    or_learnt,
-    or_learnt_of_many,
+    learned_of_apart,
+    or_learned,
+    or_learned_of_many,
     search,
     search_at_ends,
     usual_distance,
@@ -202,26 +202,26 @@ def test_the_search_finds_any_single_peak(best: tuple[float, float], strong: boo
 
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
-@pytest.mark.parametrize("best", constants.LEARNT_GAMMAS)
+@pytest.mark.parametrize("best", constants.LEARNED_GAMMAS)
 def test_learned_edges_are_chosen_where_they_are_clearly_better(best: float, gain: float) -> None:
     def judge(settings: Settings) -> float:
         share = 1.0 if settings.gamma == best else -0.4
-        return 0.9 + gain * constants.MIN_LEARNT_GAIN * share * settings.learnt
+        return 0.9 + gain * constants.MIN_LEARNED_GAIN * share * settings.learned
 
     found = Settings(*constants.CANDIDATES[1])
-    assert or_learnt(judge, found) == (Settings(best, 1.0, learnt=True) if gain > 1 else found)
+    assert or_learned(judge, found) == (Settings(best, 1.0, learned=True) if gain > 1 else found)
 
 
-@pytest.mark.parametrize("pair", [constants.LEARNT_GAMMAS_OF_TISSUE, constants.LEARNT_GAMMAS_AT_WALLS])
+@pytest.mark.parametrize("pair", [constants.LEARNED_GAMMAS_OF_TISSUE, constants.LEARNED_GAMMAS_AT_WALLS])
 @pytest.mark.parametrize("good", [0, 1])
 @pytest.mark.parametrize("loss", [0.5, 1.5])
 def test_edges_of_tissue_are_learned_unless_hidden_slices_say_no(
     pair: tuple[float, float], good: int, loss: float
 ) -> None:
-    found, learnt = Settings(*constants.CANDIDATES[0]), Settings(pair[good], 1.0, learnt=True)
-    scores = {found: 0.9, learnt: 0.9 - loss * constants.MIN_LEARNT_GAIN}
-    chosen = or_learnt_of_many(lambda settings: scores.get(settings, 0.0), found, pair)
-    assert chosen == (Settings(pair[0], 1.0, learnt=True) if loss < 1 else found)
+    found, learned = Settings(*constants.CANDIDATES[0]), Settings(pair[good], 1.0, learned=True)
+    scores = {found: 0.9, learned: 0.9 - loss * constants.MIN_LEARNED_GAIN}
+    chosen = or_learned_of_many(lambda settings: scores.get(settings, 0.0), found, pair)
+    assert chosen == (Settings(pair[0], 1.0, learned=True) if loss < 1 else found)
 
 
 @pytest.mark.parametrize("best", [*constants.CANDIDATES, constants.SMOOTH_WALK])
@@ -387,10 +387,10 @@ def test_slices_that_are_hidden_do_not_strengthen_the_prior_of_segments_that_lie
 def test_the_prior_of_segments_that_lie_apart_weighs_as_much_between_distant_slices(evidence: Evidence) -> None:
     near = constants.NEAR_APART
     assert usual_distance(replace(evidence, features=replace(evidence.features, spacing=(3.0, 1.5, 2.0)))) == 16
-    assert [learnt_of_apart(d).gamma for d in (near / 2, near)] == [constants.LEARNT_GAMMA_APART] * 2
-    farther = [learnt_of_apart(f * near).gamma * (f * near) ** 2 for f in (1.2, 1.5)]
-    np.testing.assert_allclose(farther, constants.LEARNT_GAMMA_APART * near**2, rtol=0.02)  # shown with three digits
-    assert learnt_of_apart(10 * near).gamma == constants.MIN_GAMMA_APART
+    assert [learned_of_apart(d).gamma for d in (near / 2, near)] == [constants.LEARNED_GAMMA_APART] * 2
+    farther = [learned_of_apart(f * near).gamma * (f * near) ** 2 for f in (1.2, 1.5)]
+    np.testing.assert_allclose(farther, constants.LEARNED_GAMMA_APART * near**2, rtol=0.02)  # shown with three digits
+    assert learned_of_apart(10 * near).gamma == constants.MIN_GAMMA_APART
 
 
 def test_borders_between_segments_are_counted_against_those_to_background(evidence: Evidence) -> None:

@@ -93,7 +93,7 @@ def test_offsets_are_sought_for_all_segments_together():
         assert row["dice_gain"] == pytest.approx(found - plain, abs=2e-4)
 
 
-def test_a_segment_that_was_not_learnt_is_not_enlarged_at_random():
+def test_a_segment_that_was_not_learned_is_not_enlarged_at_random():
     """Its logits are noise: the offset with the best Dice labels half of everything, for a Dice of 0.02."""
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(

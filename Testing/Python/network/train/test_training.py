@@ -40,12 +40,12 @@ class TestLearning:
         counts = overlap_counts(found, labels.labels[None], 2, False)
         assert (2 * counts[:, 0] / (counts[:, 1] + counts[:, 2]) > 0.7).all()
 
-    def test_a_note_names_the_segments_that_were_not_learnt(self, trained):
-        assert not any("not learnt" in warning for warning in trained.warnings)
+    def test_a_note_names_the_segments_that_were_not_learned(self, trained):
+        assert not any("not learned" in warning for warning in trained.warnings)
         barely = train([pair(0), pair(1)], settings(epochs=1, steps_per_epoch=1, learning_rate=1e-6))
         missed = [name for name, row in barely.model.card["calibration"].items() if row["dice"] < 0.1]
         assert "bead" in missed
-        assert f"not learnt yet: {', '.join(missed)} (Dice below 0.1)" in " ".join(barely.warnings)
+        assert f"not learned yet: {', '.join(missed)} (Dice below 0.1)" in " ".join(barely.warnings)
         assert barely.model.card["warnings"] == barely.warnings
 
     def test_same_seed_same_run_other_seed_other_run(self):

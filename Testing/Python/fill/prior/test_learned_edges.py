@@ -9,7 +9,7 @@ from ACSegLib import Progress, Segmentation, Volume
 from ACSegLib.fill import Settings, fill
 from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
-from ACSegLib.fill.prior.learnt_edges import LearntEdges, learn_edges
+from ACSegLib.fill.prior.learned_edges import LearnedEdges, learn_edges
 from ACSegLib.fill.seeds import SeedOptions, collect_seeds
 
 SLICES = [4, 14, 24, 34]
@@ -35,7 +35,7 @@ def evidence_of(image: np.ndarray) -> Evidence:
     return collect_evidence(Volume(image), seeds, None, True, Progress(), Orientation())
 
 
-def learned(evidence: Evidence) -> LearntEdges:
+def learned(evidence: Evidence) -> LearnedEdges:
     found = learn_edges(evidence.features, evidence.classes, evidence.cuts)
     assert found is not None
     return found
@@ -79,11 +79,11 @@ def test_a_slice_without_borders_teaches_nothing() -> None:
     assert learn_edges(evidence.features, np.zeros_like(evidence.classes), SLICES) is None
 
 
-@pytest.mark.parametrize("learnt", [False, True])
-def test_learned_edges_find_a_border_that_a_coarse_edge_scale_misses(learnt: bool) -> None:
-    settings, volume = Settings(0.001, 6.0, learnt), Volume(weak_beside_strong())
+@pytest.mark.parametrize("learned", [False, True])
+def test_learned_edges_find_a_border_that_a_coarse_edge_scale_misses(learned: bool) -> None:
+    settings, volume = Settings(0.001, 6.0, learned), Volume(weak_beside_strong())
     result = fill(volume, sparse(), axis="k", slices=SLICES, device="cpu", settings=settings)
     found = result.segmentation.labels[4:35] > 0
     dice = 2 * (found & (TRUTH[4:35] > 0)).sum() / (found.sum() + TRUTH[4:35].sum())
-    assert result.report.learnt_edges == learnt
-    assert (dice > 0.97) == learnt, dice
+    assert result.report.learned_edges == learned
+    assert (dice > 0.97) == learned, dice

@@ -31,7 +31,7 @@ _PENALTY = 30.0
 
 
 @dataclass(frozen=True)
-class LearntEdges:
+class LearnedEdges:
     """What tells pairs of neighbours with a border between them from others.
 
     Attributes
@@ -53,7 +53,7 @@ class LearntEdges:
         1 of the usual pair of neighbours. The last voxels along an axis have no edge; theirs are 1.
         """
         weights = np.ones((3, stop - first, *features.image.shape[1:]), np.float32)
-        limits = np.log((constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNT_WEIGHT)).astype(np.float32)
+        limits = np.log((constants.MIN_EDGE_WEIGHT, constants.MAX_LEARNED_WEIGHT)).astype(np.float32)
 
         def compute(start: int) -> None:
             end = min(start + _PLANES, stop)
@@ -75,7 +75,7 @@ class LearntEdges:
 
 def learn_edges(
     features: ImageFeatures, classes: np.ndarray, slices: Sequence[int], progress: Progress | None = None
-) -> LearntEdges | None:
+) -> LearnedEdges | None:
     """Learn what the image looks like at the borders on labelled slices; None if they show no border.
 
     Parameters
@@ -143,7 +143,7 @@ def _pairs(fields: np.ndarray, axis: int) -> np.ndarray:
     return pairs
 
 
-def _regression(pairs: np.ndarray, border: np.ndarray) -> LearntEdges:
+def _regression(pairs: np.ndarray, border: np.ndarray) -> LearnedEdges:
     """Logistic regression on what is known of pairs (7, N) and on its products."""
     from scipy import optimize, special
 
@@ -165,5 +165,5 @@ def _regression(pairs: np.ndarray, border: np.ndarray) -> LearntEdges:
     w = (w[:-1, None] / spread)[:, 0]
     quadratic = np.zeros((_FIELDS, _FIELDS))
     quadratic[rows, columns] = w[_FIELDS:]
-    edges = LearntEdges(w[:_FIELDS].astype(np.float32), quadratic.astype(np.float32), 0.0)
-    return LearntEdges(edges.linear, edges.quadratic, float(np.median(edges._sums(pairs))))
+    edges = LearnedEdges(w[:_FIELDS].astype(np.float32), quadratic.astype(np.float32), 0.0)
+    return LearnedEdges(edges.linear, edges.quadratic, float(np.median(edges._sums(pairs))))
