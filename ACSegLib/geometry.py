@@ -27,6 +27,8 @@ MIN_VOXEL_MM, MAX_VOXEL_MM = 1e-18, 1e9
 #: differ that place a volume by the centre or by the corner of its first voxel. Up to `ROUNDING` is what headers round.
 MAX_SHIFT = 0.25
 ROUNDING = 0.01
+#: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
+MAX_SKEW = 1e-3
 #: Voxels a side over which grids are compared at least, so that voxel sizes may differ by 0.1 % at most.
 _MIN_COMPARED = 250
 
@@ -106,6 +108,15 @@ class Geometry:
     def direction_matrix(self) -> np.ndarray:
         """Direction cosines as a (3, 3) float64 array."""
         return np.reshape(self.direction, (3, 3)).astype(float)
+
+    @property
+    def skew(self) -> float:
+        """Largest cosine of the angle between two axes, 0 at right angles.
+
+        ITK, Slicer and every measurement here take voxels to be boxes: above `MAX_SKEW` they are not.
+        """
+        axes = self.direction_matrix / np.linalg.norm(self.direction_matrix, axis=0)
+        return float(np.abs(axes.T @ axes - np.eye(3)).max())
 
     @property
     def ijk_to_lps(self) -> np.ndarray:

@@ -125,17 +125,16 @@ class SliceCounter:
             self._show(SliceCounts(), None, sentence(error))
 
     def _begin(self, node: Any, volumeNode: Any, axis: str) -> None:
-        from ACSegLib.scene.grid import image_array
+        from ACSegLib.scene.grid import of_volume
         from ACSegLib.scene.read import chosen_segments, label_boxes
 
-        image = volumeNode.GetImageData()
-        if image is None:
+        if volumeNode.GetImageData() is None:
             self._show(SliceCounts(), None, "")
             return
         boxes = label_boxes(node, volumeNode, visible=True)
         segments = chosen_segments(node, None, True)
         names = [node.GetSegmentation().GetSegment(s).GetName() for s in segments]
-        shape = image_array(image).shape
+        shape = of_volume(volumeNode).shape
         arrays = {f"box {number}": box.labels for number, box in enumerate(boxes)}
         message = {
             "shape": shape,

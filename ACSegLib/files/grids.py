@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
+from ACSegLib.geometry import MAX_SKEW, MAX_VOXEL_MM, MIN_VOXEL_MM
 from ACSegLib.volume import UNITS_IN_MM, Geometry
 
-#: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
-_MAX_SKEW = 1e-3
 #: So many times longer along one axis than along another are hardly any voxels: sections of 70 nm in pixels of 2 nm are
 #: 35 times, and a unit that was mistaken makes 1000 times.
 _MAX_RATIO = 50
@@ -48,17 +46,12 @@ def note_on_ratio(geometry: Geometry) -> list[str]:
 
 
 def straightened(geometry: Geometry, path: Path) -> Geometry:
-    """Give directions the length one, which leaves every voxel where it lies; axes must be at right angles.
-
-    ITK, Slicer and every measurement here take voxels to be boxes, so a sheared grid is refused.
-    """
+    """Give directions the length one, which leaves every voxel where it lies; a sheared grid is refused."""
     _check_lengths(geometry, path)
     matrix = geometry.direction_matrix
     lengths = np.linalg.norm(matrix, axis=0)
-    cosines = (matrix / lengths).T @ (matrix / lengths)
-    skew = float(np.abs(cosines - np.eye(3)).max())
-    if skew > _MAX_SKEW:
-        angle = float(np.degrees(np.arccos(skew)))
+    if geometry.skew > MAX_SKEW:
+        angle = float(np.degrees(np.arccos(geometry.skew)))
         raise FileError(
             f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are not "
             "boxes; resample it to a straight grid first."

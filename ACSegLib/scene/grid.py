@@ -10,7 +10,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.units import unit_name
-from ACSegLib.geometry import MAX_SHIFT, largest_shift
+from ACSegLib.geometry import MAX_SHIFT, MAX_SKEW, largest_shift
 from ACSegLib.volume import UNITS_IN_MM, Geometry
 
 #: Attribute of a volume node that says in which unit its spacing and origin are.
@@ -140,6 +140,24 @@ def of_volume(volume_node: Any) -> Grid:
     return Grid(volume_matrix(volume_node), image.GetDimensions()[::-1])
 
 
+def require_boxes(volume_node: Any) -> None:
+    """Refuse a volume node without voxels, with more than one channel, or with sheared ones; InputError says why."""
+    name = volume_node.GetName()
+    matrix = of_volume(volume_node).matrix
+    channels = volume_node.GetImageData().GetNumberOfScalarComponents()
+    if channels != 1:
+        raise InputError(
+            f"volume {name!r} has {channels} channels; extract one with the module 'Vector to Scalar Volume'."
+        )
+    skew = geometry_from_matrix(matrix, "mm").skew
+    if skew > MAX_SKEW:
+        angle = float(np.degrees(np.arccos(skew)))
+        raise InputError(
+            f"the axes of volume {name!r} are not at right angles (one angle is {angle:.1f} degrees), so its voxels "
+            "are not boxes; resample it with the module 'Resample Scalar/Vector/DWI Volume' first."
+        )
+
+
 def volume_matrix(volume_node: Any) -> np.ndarray:
     """IJK to RAS matrix of a volume node, in its own frame."""
     import vtk
@@ -260,6 +278,11 @@ def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]
     if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, linear):
         return as_array(linear.GetMatrix()), None
     return None, transform
+
+
+def transform_to_world(node: Any) -> np.ndarray | None:
+    """Matrix of all transforms above a node, shape (4, 4); None where they bend it."""
+    return transform_between(node, None)[0]
 
 
 def whole_voxel_shift(inner: Grid, outer: Grid) -> np.ndarray | None:

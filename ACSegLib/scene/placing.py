@@ -12,7 +12,7 @@ from ACSegLib.placement import note_of_assumed_spacing
 from ACSegLib.scene import grid
 from ACSegLib.scene.read import chosen_segments, label_layers, voxel_shift
 
-#: Smaller changes of volumes by a transform are those of its numbers.
+#: Smaller changes of lengths and volumes by a transform are those of its numbers.
 _MIN_SCALING = 0.01
 
 
@@ -69,11 +69,14 @@ def placement_notes(node: Any, volume_node: Any, segment_ids: Sequence[str] | No
 
 def scaling_notes(volume_node: Any) -> list[str]:
     """Say that a parent transform changes sizes in the views, which are measured without it."""
-    matrix, _bent = grid.transform_between(volume_node, None)
-    factor = None if matrix is None else abs(float(np.linalg.det(matrix[:3, :3])))
-    if factor is not None and abs(factor - 1) < _MIN_SCALING:
+    matrix = grid.transform_to_world(volume_node)
+    stretches = None if matrix is None else np.linalg.svd(matrix[:3, :3], compute_uv=False)
+    if stretches is not None and np.abs(stretches - 1).max() < _MIN_SCALING:
         return []
-    change = "bends it" if factor is None else f"changes volumes by a factor of {factor:.3g}"
+    change = "bends it"
+    if stretches is not None:
+        factor = float(stretches.prod())
+        change = f"changes volumes by a factor of {factor:.3g}" if abs(factor - 1) >= _MIN_SCALING else "stretches it"
     return [
         f"the volume {volume_node.GetName()!r} is under a transform that {change}; sizes are measured without it. "
         "Harden it in the module Transforms if the sizes in the views are the right ones."

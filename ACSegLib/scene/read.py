@@ -38,18 +38,11 @@ def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) 
     Raises
     ------
     InputError
-        If there is no node or it has no voxels or more than one channel.
+        If there is no node, or it has no voxels, more than one channel, or axes that are not at right angles.
     """
     require_node(node, "vtkMRMLVolumeNode", "volume", "load")
-    image = node.GetImageData()
-    if image is None or image.GetNumberOfPoints() == 0:
-        raise InputError(f"volume {node.GetName()!r} has no voxels; load its file again.")
-    if image.GetNumberOfScalarComponents() != 1:
-        raise InputError(
-            f"volume {node.GetName()!r} has {image.GetNumberOfScalarComponents()} channels; "
-            "extract one with the module 'Vector to Scalar Volume'."
-        )
-    array = grid.image_array(image)
+    grid.require_boxes(node)
+    array = grid.image_array(node.GetImageData())
     geometry = grid.geometry_from_matrix(grid.volume_matrix(node), unit or grid.length_unit(node))
     meta = {"mrml_id": node.GetID()}
     if stated := grid.value_unit(node):
@@ -82,10 +75,11 @@ def segmentation_from_node(
     Raises
     ------
     InputError
-        If there is no node, or a segment is not in it.
+        If there is no node, a segment is not in it, or the volume is none of `volume_from_node`.
     """
     require_node(node, "vtkMRMLSegmentationNode", "segmentation", "create")
     require_node(volume_node, "vtkMRMLVolumeNode", "volume", "load")
+    grid.require_boxes(volume_node)
     chosen = chosen_segments(node, segment_ids, visible)
     target = grid.of_volume(volume_node)
     values = {identifier: number for number, identifier in enumerate(chosen, start=1)}
@@ -140,6 +134,7 @@ def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[L
     visible : bool
         Leave out segments that are hidden in the views.
     """
+    grid.require_boxes(volume_node)
     chosen = chosen_segments(node, None, visible)
     target = grid.of_volume(volume_node)
     source = node.GetSegmentation()

@@ -163,8 +163,8 @@ def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, edit
     """Refuse labels off the volume's grid, and a node that is not made of voxels; InputError says why."""
     if volume_node is not None:
         read.require_node(volume_node, "vtkMRMLVolumeNode", "volume", "load")
-        image = volume_node.GetImageData()
-        here = grid.image_array(image).shape if image is not None else None
+        grid.require_boxes(volume_node)
+        here = grid.of_volume(volume_node).shape
         place = grid.geometry_from_matrix(grid.volume_matrix(volume_node), grid.length_unit(volume_node))
         if here != segmentation.shape or not place.matches(segmentation.geometry, here):
             raise InputError(

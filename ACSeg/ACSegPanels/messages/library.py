@@ -253,6 +253,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "of the intervals held in tests."
         ),
         _("the adaptive window must be 3 voxels or more, not {0}."),
+        _(
+            "the axes of volume {0} are not at right angles (one angle is {1} degrees), so its voxels are not boxes; "
+            "resample it with the module 'Resample Scalar/Vector/DWI Volume' first."
+        ),
         _("the axis must be k, j or i, not {0}."),
         _("the bead mask must have the image's shape {0}, not {1}."),
         _("the beads of {0} have LAC {1}; normalisation needs a positive value."),

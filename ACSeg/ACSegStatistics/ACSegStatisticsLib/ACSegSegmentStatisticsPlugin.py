@@ -1,12 +1,26 @@
 """Surface-to-volume ratio, sphericity, filopodia and absorption for Segment Statistics."""
 
+import logging
+
+import numpy as np
 import qt
 import slicer
+from ACSegPanels.task import sentence
 from SegmentStatisticsPlugins import SegmentStatisticsPluginBase
 from slicer.i18n import tr as _
 
+from ACSegLib.errors import InputError
+from ACSegLib.geometry import MAX_SKEW
 from ACSegLib.measure import segment_values as values
-from ACSegLib.scene import length_unit, segmentation_from_node, shown_unit, value_unit, volume_from_node
+from ACSegLib.scene import (
+    UNIT_ATTRIBUTE,
+    length_unit,
+    segmentation_from_node,
+    shown_unit,
+    value_unit,
+    volume_from_node,
+)
+from ACSegLib.scene.grid import transform_to_world
 from ACSegLib.scene.segment_boxes import SegmentBoxes
 
 
@@ -37,11 +51,21 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
 
     @staticmethod
     def _unitNode(segmentation, volume):
-        """The node whose unit counts: the volume measured, or that which the segmentation was drawn on."""
-        if volume is not None:
-            return volume
-        role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-        return segmentation.GetNodeReference(role) or segmentation
+        """The node whose unit counts: one that declares its unit, else the volume measured."""
+        nodes = [node for node in (volume, _volumeOf(segmentation), segmentation) if node is not None]
+        return next((node for node in nodes if node.GetAttribute(UNIT_ATTRIBUTE)), nodes[0])
+
+    def _stateUnit(self):
+        """Let the segmentation itself state the unit of its volume, where that declares one.
+
+        Segment Statistics measures a hardened copy of a segmentation under a transform; the copy has the attributes of
+        the node, and none of its references.
+        """
+        segmentation = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("Segmentation"))
+        volume = _volumeOf(segmentation) if segmentation is not None else None
+        unit = volume.GetAttribute(UNIT_ATTRIBUTE) if volume is not None else None
+        if unit and segmentation.GetAttribute(UNIT_ATTRIBUTE) != unit:
+            segmentation.SetAttribute(UNIT_ATTRIBUTE, unit)
 
     def thinRadius(self, geometry):
         """Radius below which a part is thin, in the geometry's unit."""
@@ -66,17 +90,43 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         if crop is None:
             return {}
         if any(key in wanted for key in values.SHAPE_VALUES + values.THIN_VALUES):
-            geometry = crop.geometry(stored).in_unit(shown)
-            found = values.shape_values(crop.mask, geometry.spacing, wanted, self.thinRadius(geometry))
+            found = self._shape(crop.mask, crop.geometry(stored).in_unit(shown), wanted)
         if volume is not None and any(key in wanted for key in values.LAC_VALUES):
-            image = volume_from_node(volume, unit=stored)
-            inside = crop.within(segmentation, volume)
-            if inside is None:  # on another grid
-                inside = segmentation_from_node(segmentation, volume, [segmentID]).labels, image.array
-            mask, voxels = inside
-            if mask.size:  # it does not lie outside the volume
-                found |= values.lac_values(voxels, mask, image.geometry.in_unit(shown).voxel_volume)
-        return {key: float(found[key]) for key in wanted if key in found}
+            try:
+                image = volume_from_node(volume, unit=stored)
+                voxels, mask = self._inside(crop, segmentation, segmentID, volume, image)
+                if mask.size:  # it does not lie outside the volume
+                    size = self._voxelVolume(image.geometry.in_unit(shown), volume)
+                    found |= values.lac_values(voxels, mask, size)
+            except InputError as error:  # what else is asked for is not lost
+                logging.warning(sentence(error))
+        return {key: float(found[key]) for key in wanted if np.isfinite(found.get(key, np.nan))}
+
+    def _shape(self, mask, geometry, wanted):
+        """What the voxels say of a shape; of voxels that are no boxes, the volume alone."""
+        if geometry.skew <= MAX_SKEW:
+            return values.shape_values(mask, geometry.spacing, wanted, self.thinRadius(geometry))
+        logging.warning(
+            _(
+                "The voxels of the segmentation are sheared, by a transform or by their volume: ACSeg measures volumes "
+                "alone."
+            )
+        )
+        return {"volume": np.count_nonzero(mask) * geometry.voxel_volume}
+
+    @staticmethod
+    def _inside(crop, segmentation, segmentID, volume, image):
+        """The voxels of the volume, and which of them lie inside of the segment."""
+        inside = crop.within(segmentation, volume)
+        if inside is None:  # on another grid
+            inside = segmentation_from_node(segmentation, volume, [segmentID]).labels, image.array
+        return inside[::-1]
+
+    @staticmethod
+    def _voxelVolume(geometry, volume):
+        """Volume of a voxel in the world, as Segment Statistics measures; NaN where a transform bends the volume."""
+        toWorld = transform_to_world(volume)
+        return geometry.voxel_volume * (np.nan if toWorld is None else abs(np.linalg.det(toWorld[:3, :3])))
 
     def getMeasurementInfo(self, key):
         """Name, title, description and units of a measure."""
@@ -170,10 +220,11 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         self.optionsWidget.layout().addRow(_("Thin radius:"), self.thinRadiusSpinBox)
 
     def updateGuiFromParameterNode(self, caller=None, event=None):
-        """Show the parameters."""
+        """Show the parameters; another segmentation may have been chosen."""
         super().updateGuiFromParameterNode(caller, event)
         if self.getParameterNode() is None or self.thinRadiusSpinBox is None:
             return
+        self._stateUnit()
         text = self.getParameterNode().GetParameter(self.toLongKey("thin_radius"))
         wasBlocked = self.thinRadiusSpinBox.blockSignals(True)
         self.thinRadiusSpinBox.setValue(float(text) if text else 0.0)
@@ -185,3 +236,9 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         if self.getParameterNode() is not None and self.thinRadiusSpinBox is not None:
             name = self.toLongKey("thin_radius")
             self.getParameterNode().SetParameter(name, str(self.thinRadiusSpinBox.value))
+
+
+def _volumeOf(segmentation):
+    """The volume on whose grid a segmentation was drawn, or None."""
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    return segmentation.GetNodeReference(role)

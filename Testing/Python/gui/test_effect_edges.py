@@ -106,6 +106,22 @@ def test_what_is_missing_is_said(desk, spoil, expected):
     assert not desk.effect.session.running
 
 
+def test_a_volume_with_channels_is_refused_also_by_the_guide(desk):
+    """Segment Editor offers volumes of colours as well."""
+    import slicer
+
+    desk.draw()
+    colours = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    slicer.util.updateVolumeFromArray(colours, np.zeros((*SHAPE, 3), np.uint8))
+    desk.node.SetAndObserveSourceVolumeNode(colours)
+    desk.effect.updateGUIFromMRML()
+    desk.count()
+    assert "'photo' has 3 channels" in desk.panel.guide.label.text
+    desk.effect.onPreview()
+    assert "'photo' has 3 channels" in desk.effect.message
+    assert not desk.effect.session.running
+
+
 def test_one_drawn_slice_is_pointed_out(desk):
     desk.draw([15])
     desk.count()

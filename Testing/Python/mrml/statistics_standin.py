@@ -77,6 +77,7 @@ def _plugin_base():
                 name = self.toLongKey(key) + ".enabled"
                 if not node.GetParameter(name):
                     node.SetParameter(name, str(key in self.defaultKeys))
+            node.AddObserver("ModifiedEvent", self.updateGuiFromParameterNode)
             self.createDefaultOptionsWidget()
             self.updateGuiFromParameterNode()
 
@@ -128,6 +129,19 @@ def _logic(base):
 
             node = slicer.mrmlScene.GetNodeByID(self._node.GetParameter("Segmentation"))
             self._statistics = {"SegmentIDs": list(node.GetSegmentation().GetSegmentIDs()), "MeasurementInfo": {}}
+            if node.GetParentTransformNode() is None:
+                self._compute()
+                return
+            hardened = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"_tmp_{node.GetName()}")
+            hardened.CopyContent(node)  # without its references
+            hardened.SetAndObserveTransformNodeID(node.GetParentTransformNode().GetID())
+            hardened.HardenTransform()
+            self._node.SetParameter("Segmentation", hardened.GetID())
+            self._compute()
+            self._node.SetParameter("Segmentation", node.GetID())
+            slicer.mrmlScene.RemoveNode(hardened)
+
+        def _compute(self):
             for segment in self._statistics["SegmentIDs"]:
                 for plugin in self.plugins:
                     for key, value in plugin.computeStatistics(segment).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import SHAPE, about_the_middle, boxes, placement
+from cases import SHAPE, about_the_middle, boxes, placement, turned
 
 from ACSegLib.errors import InputError
 from ACSegLib.scene import (
@@ -58,6 +58,43 @@ def test_nothing_to_read_is_said_plainly(mrml):
     colour.SetAndObserveImageData(image)
     with pytest.raises(InputError, match="3 channels"):
         volume_from_node(colour)
+
+
+def test_a_sheared_volume_is_refused_in_a_sentence(mrml):
+    """Its voxels are no boxes: surfaces and ratios of them would be wrong without a word."""
+    from ACSegLib.scene.read import label_boxes
+
+    sheared = np.array([[1, 0.4, 0], [0, 1, 0], [0, 0, 1]])
+    volume = mrml.volume(boxes().astype(np.float32), directions=sheared)
+    node = mrml.segmentation(boxes(), volume, ["cytoplasm", "bead"])
+    for read in (
+        lambda: volume_from_node(volume),
+        lambda: segmentation_from_node(node, volume),
+        lambda: label_boxes(node, volume),
+    ):
+        with pytest.raises(InputError, match=r"axes of volume 'tomogram' are not at right angles .* 68\.2 degrees"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("linear", "told"),
+    [
+        (turned(), ""),
+        (np.diag([-1.0, 1.0, 1.0]), ""),
+        (np.diag([2.0, 0.5, 1.0]), "stretches it"),
+        (np.array([[1, 0.4, 0], [0, 1, 0], [0, 0, 1]]), "stretches it"),
+        (np.eye(3) * 2, "changes volumes by a factor of 8"),
+    ],
+)
+def test_a_transform_that_changes_sizes_is_told(mrml, volume, linear, told):
+    from ACSegLib.scene.placing import scaling_notes
+
+    matrix = np.eye(4)
+    matrix[:3, :3] = linear
+    volume.SetAndObserveTransformNodeID(mrml.linear_transform(matrix).GetID())
+    notes = scaling_notes(volume)
+    assert bool(notes) == bool(told)
+    assert told in "".join(notes)
 
 
 def test_labels_names_and_colours(volume, segmentation):

@@ -277,6 +277,66 @@ def test_voxels_are_read_once_for_all_segments_and_anew_after_an_edit(statistics
     assert len(passes) == layers + 1
 
 
+@pytest.fixture
+def transformed(mrml_application):
+    """A block of 2 x 3 x 4 voxels of 50 nm, with values of 1, drawn on a volume that declares its unit, and the
+    function that puts both under a transform."""
+    import slicer
+
+    from ACSegLib.scene import UNIT_ATTRIBUTE
+
+    labels = np.zeros((8, 9, 10), np.uint8)
+    labels[2:4, 3:6, 4:8] = 1
+    volume = mrml_application.volume(np.ones(labels.shape, np.float32), (50.0, 50.0, 50.0))
+    volume.SetAttribute(UNIT_ATTRIBUTE, "nm")
+    node = mrml_application.segmentation(labels, volume, ["cell"])
+
+    def put_under(linear):
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = linear, (7, -5, 3)
+        transform = mrml_application.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+        for moved in (volume, node):
+            moved.SetAndObserveTransformNodeID(transform.GetID())
+        return volume, node
+
+    return put_under
+
+
+@pytest.mark.parametrize("with_volume", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_under_a_transform_unit_and_numbers_are_those_of_the_world(statistics, transformed, scale, with_volume):
+    """Segment Statistics measures a hardened copy without references; the unit must be known of it all the same."""
+    volume, node = transformed(np.eye(3) * scale)
+    found, infos = measured(node, volume if with_volume else None)
+    assert infos["volume"]["units"] == "nm3"
+    assert infos["surface_to_volume"]["units"] == "1/nm"
+    assert found["volume"] == pytest.approx(24 * (50 * scale) ** 3)
+    if with_volume:
+        assert found["lac_mean"] == pytest.approx(1)
+        assert found["lac_integral"] == pytest.approx(found["volume"]), "values of 1 are as much as the volume"
+
+
+def test_under_a_transform_that_shears_volumes_alone_are_measured(statistics, transformed, caplog):
+    volume, node = transformed(np.array([[1, 0.5, 0], [0, 1, 0], [0, 0, 1]]))
+    found, _infos = measured(node, volume)
+    assert found["volume"] == pytest.approx(24 * 50**3)
+    assert not {"surface_area", "surface_to_volume", "sphericity"} & found.keys()
+    assert "sheared" in caplog.text
+
+
+def test_a_volume_with_channels_costs_the_absorption_alone(statistics, transformed, mrml_application, caplog):
+    import slicer
+
+    _volume, node = transformed(np.eye(3))
+    colours = mrml_application.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colours")
+    slicer.util.updateVolumeFromArray(colours, np.zeros((8, 9, 10, 3), np.uint8))
+    found, infos = measured(node, colours)
+    assert found.keys() >= {"volume", "surface_area"}
+    assert infos["volume"]["units"] == "nm3", "the volume that was drawn on declares it"
+    assert "3 channels" in caplog.text
+
+
 def test_nothing_is_measured_that_was_not_asked_for(statistics, mrml_application):
     """A person who knows nothing of ACSeg keeps the table and the time of Segment Statistics."""
     from SegmentStatistics import SegmentStatisticsLogic
