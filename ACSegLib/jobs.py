@@ -40,7 +40,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 from ACSegLib.errors import Cancelled, is_broken_pipe
@@ -68,6 +68,8 @@ class Progress:
         Returns True once the person wants to stop. Must be cheap and thread-safe.
     metrics : callable, optional
         Called with a mapping of names to numbers while training.
+    notes : callable, optional
+        Called with what a user should know at once, though it is among the results as well; see `tell`.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Progress:
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
         metrics: Callable[[Mapping[str, float]], None] | None = None,
+        notes: Callable[[str], None] | None = None,
     ) -> None:
         self._report = report
         self._cancelled = cancelled
         self._metrics = metrics
+        self._notes = notes
         self._start, self._stop = 0.0, 1.0
         self._furthest = [0.0]  # shared by all parts
 
@@ -104,6 +108,12 @@ class Progress:
         """Publish live figures, such as ``{"epoch": 3, "loss": 0.41}``."""
         if self._metrics is not None:
             self._metrics(values)
+
+    def tell(self, notes: Sequence[str]) -> None:
+        """Pass on what a user should know before hours of work, and not only after them."""
+        if self._notes is not None:
+            for note in notes:
+                self._notes(note)
 
     def part(self, start: float, stop: float) -> Progress:
         """Give a Progress whose 0 to 1 is `start` to `stop` of this one."""

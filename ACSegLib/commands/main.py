@@ -137,6 +137,7 @@ class _Display:
         self._quiet = quiet
         self._bar: Any = None
         self._last = (-self._PAUSE, 0.0, "")
+        self._told: set[str] = set()
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -166,6 +167,18 @@ class _Display:
             with _reader_may_leave(sys.stderr):  # as in `acseg fill ... 2>&1 | head`: the work goes on
                 print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
             self._last = (now, fraction, message)
+
+    def note(self, text: str) -> None:
+        """Show, once, what the user should know now; the results tell it again."""
+        if self._quiet or text in self._told:
+            return
+        self._told.add(text)
+        line = printable(f"note: {text}")
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+            return
+        with _reader_may_leave(sys.stderr):
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -267,9 +280,8 @@ def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     display = _Display(namespace.quiet)
     report = RunReport(namespace.run_command, options, checksums=False)
     try:
-        done = execute(
-            namespace.run_command, options, Progress(display, cancel), namespace.json, namespace.json is not None
-        )
+        progress = Progress(display, cancel, notes=display.note)
+        done = execute(namespace.run_command, options, progress, namespace.json, namespace.json is not None)
     except Cancelled as stop:
         _report_failure(report, namespace, explain_cancel(stop), EXIT_CANCELLED)
         raise

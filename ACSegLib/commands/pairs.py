@@ -29,6 +29,8 @@ _ROLE_WORDS = (
 )  # fmt: skip
 _AT_END = re.compile(rf"[-_. ](?:{'|'.join(_ROLE_WORDS)}|0000)$")
 _AT_START = re.compile(rf"^(?:{'|'.join(_ROLE_WORDS)})[-_. ]")
+#: Pairs that a note lists.
+_LISTED = 10
 _TABLE_COLUMNS = "image, labels and, if wanted, set (train or validation)"
 
 
@@ -122,9 +124,51 @@ def pair_up(images: Sequence[str], labels: Sequence[str]) -> tuple[list[PairOfFi
         if core not in seen:
             problems.update({path: f"{path} has no image" for path in paths})
     if problems and not pairs and _are_lists(images, labels):
-        names = _distinct_names(image_files)
-        return [PairOfFiles(n, i, s) for n, i, s in zip(names, image_files, label_files, strict=True)], {}
+        return _in_order(image_files, label_files), {}
     return pairs, problems
+
+
+def _in_order(images: Sequence[str], labels: Sequence[str]) -> list[PairOfFiles]:
+    """Pair lists whose names say nothing by their order; which is told.
+
+    Raises
+    ------
+    InputError
+        If the numbers in the names pair them otherwise: a shell lists scan_10 before scan_2, but gt_02 before gt_10.
+    """
+    from ACSegLib.files.registry import tell
+
+    pairs = list(zip(images, labels, strict=True))
+    by_number = _by_number(images, labels)
+    for image, label in pairs:
+        other = by_number.get(image, label)
+        if other != label:
+            raise InputError(
+                f"the images and labels are paired by their order, since their names differ, but {image} comes with "
+                f"{label}, and {other} has its number; give both lists in one order, or rename the files alike."
+            )
+    once = len({Path(path).name for path in [*images, *labels]}) == 2 * len(pairs)
+    shown = [[Path(path).name if once else path for path in pair] for pair in pairs]
+    listed = ", ".join(f"{image} with {label}" for image, label in shown[:_LISTED])
+    more = f" and {len(pairs) - _LISTED} more" if len(pairs) > _LISTED else ""
+    if len(pairs) > 1:
+        tell([f"images and labels were paired by their order, since their names differ: {listed}{more}."])
+    names = _distinct_names(images)
+    return [PairOfFiles(name, image, label) for name, (image, label) in zip(names, pairs, strict=True)]
+
+
+def _by_number(images: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
+    """The label file that has the numbers of an image in its name, or its last number; none unless each has one."""
+    for first in (0, -1):
+        keys = {path: _numbers(path)[first:] for path in [*images, *labels]}
+        found = {keys[path]: path for path in labels}
+        if len(found) == len(labels) and {keys[path] for path in images} == found.keys():
+            return {path: found[keys[path]] for path in images}
+    return {}
+
+
+def _numbers(path: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", core_name(path)))
 
 
 def pair_folders(images: str, labels: str) -> tuple[list[PairOfFiles], dict[str, str]]:

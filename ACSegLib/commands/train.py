@@ -227,9 +227,10 @@ def run(options: Options, progress: Progress) -> Results:
     output = Path(options.output)
     require_output(output)
     check_opening(options)
-    training, validation = _files(options)
+    with _told_at_once(progress):
+        training, validation = _files(options)
     _check_files_beside(options, training + validation)
-    cases, held_out = _cases(training, options), _cases(validation, options)
+    cases, held_out = _cases(training, options, progress), _cases(validation, options, progress)
     init = _initial_model(options.init) if options.init else None
     request = TrainRequest.from_options(cases, held_out, options, model_file=output, init=init)
     settings = request.settings()
@@ -287,7 +288,7 @@ def describe(results: Results) -> str:
         f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
         + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")
     ]
-    if scores:
+    if scores and scores["dice"]:
         by_segment = ", ".join(f"{name} {value:.3f}" for name, value in scores["dice"].items())
         lines.append(f"Validation Dice {scores['mean_dice']:.3f} ({by_segment}).")
     lines += [f"Note: {warning}." for warning in (w.rstrip(".") for w in results.warnings)]
@@ -321,13 +322,26 @@ def _check_files_beside(options: Options, pairs: Sequence[PairOfFiles]) -> None:
     check_outputs([Output(path, "--output") for path in written], filter(None, inputs))
 
 
-def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
+@contextlib.contextmanager
+def _told_at_once(progress: Progress) -> Iterator[None]:
+    """Tell the notes on files before the training, too: a wrong file should not cost hours."""
+    from ACSegLib.files.registry import collect_notes, tell
+
+    with collect_notes() as notes:
+        yield
+    tell(notes)
+    progress.tell(notes)
+
+
+def _cases(pairs: Sequence[PairOfFiles], options: Options, progress: Progress) -> list[Case]:
     from ACSegLib.network.train.data import Case
 
     cases = []
     for pair in pairs:
         source = {"image": Path(pair.image).name, "labels": Path(pair.labels).name}
-        cases.append(Case(pair.name, *pair.openers(options), source))
+        image, labels = pair.openers(options)
+        told = _told_at_once(progress)
+        cases.append(Case(pair.name, told(image), told(labels), source))
     return cases
 
 

@@ -64,6 +64,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cannot write in {0}: {1}; choose another folder."),
         _("give --images, --labels, --test-images and --test-labels; or --simulate; or --scores."),
         _("give either --table, or --images and --labels, not both."),
+        _("images and labels were paired by their order, since their names differ: {0}{1}."),
         _("its {0} {1} goes with {2} as well; rename one of them."),
         _("needs the package {0}; the module ACSeg installs it."),
         _("no segment is named {0} in any of the files; acseg info FILE lists the names of its segments."),
@@ -71,6 +72,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("not everything could be done."),
         _("option {0} is missing."),
         _("several {0}s in {1} have this name ({2}); keep one of them."),
+        _(
+            "the images and labels are paired by their order, since their names differ, but {0} comes with {1}, and "
+            "{2} has its number; give both lists in one order, or rename the files alike."
+        ),
         _("the labels of the test volumes hold no segment; there is nothing to score."),
         _("the region is turned against the voxels; the box of voxels around it was used."),
         _("the table {0} cannot be read ({1}); give a CSV file in UTF-8."),

@@ -39,12 +39,13 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("network {0} must be a whole number from 1 to {1}, not {2}."),
         _("network {0} must be three of {1} per level, not {2}."),
         _("no label volume has a segment; label at least one."),
+        _("no training volume has a labelled voxel, so there is nothing to learn; label at least one of them."),
         _("no training volume has a surface to learn from: the segments are empty or fill the image."),
         _("normalisation must be volume, fixed or none, not {0}."),
         _("normalisation must be volume, fixed or none, not {0}; or update ACSeg."),
         _(
-            "not all volumes have the segments {0}{1}; where one is missing, it counts as background. Rename it if "
-            "it is spelt differently there."
+            "not all volumes have the segments {0}; where one is missing, it counts {1}. Rename it if it is spelt "
+            "differently there."
         ),
         _("overlap must be from 0 to 0.5, not {0}."),
         _("percentiles must be 0 to 100, the lower one first, not {0} and {1}."),
@@ -117,6 +118,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} and {1} are the same image; remove one of them."),
         _("{0} cannot be read as a Biomedisa model ({1}); the file is damaged or of another program."),
         _("{0} does not exist; name a model that Biomedisa wrote (.h5)."),
+        _(
+            "{0} has the segments {1}, and the other volumes {2}: what is a segment in one would be background in "
+            "the others. Give the same structure the same name in all files. If they are different structures, add "
+            "--missing unknown."
+        ),
         _("{0} holds weights that are not finite ({1}); train or fetch it again."),
         _("{0} is a folder, not a model file."),
         _(
@@ -133,8 +139,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} must be 1 to {1} voxels, not {2}."),
         _("{0} must be more than 0, not {1}."),
         _(
-            "{0} tell no voxel size while other volumes do; all volumes are taken voxel by voxel, without "
-            "resampling. Write the voxel size into the files, or give --spacing none to choose this."
+            "{0} of {1} volumes tell no voxel size ({2}); all volumes are taken voxel by voxel, without resampling. "
+            "Write the voxel size into the files, or give --spacing none to choose this."
         ),
         _("{0}: its labels are empty; draw something, or leave the volume out."),
         _("{0}: the image has the one value {1}; check how it was written."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ACSegLib.errors import InputError
 from ACSegLib.network.train.data import is_ignored, name_key
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem
+from ACSegLib.special_segments import role_of
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
@@ -19,11 +20,15 @@ _LISTED = 5
 
 
 def compare(
-    training: Sequence[Fingerprint], validation: Sequence[Fingerprint], *, resampled: bool = True
+    training: Sequence[Fingerprint],
+    validation: Sequence[Fingerprint],
+    *,
+    resampled: bool = True,
+    missing: str = "background",
 ) -> list[Problem]:
-    """Find problems between cases: duplicates, leakage, segments that only the validation has, mixed units.
+    """Find problems between cases: duplicates, leakage, segments without a partner of their name, mixed units.
 
-    Voxel sizes count only where the volumes are `resampled` to one.
+    Voxel sizes count only where the volumes are `resampled` to one. `missing` is that of the training.
     """
     problems = []
     for n, one in enumerate(training):
@@ -47,11 +52,44 @@ def compare(
                     f"(those have: {', '.join(sorted(trained))}); rename or remove it."
                 )
                 problems.append(Problem("table", text))
-    problems += _partial_segments(training)
+    if training and not any(_labelled(f) for f in training):
+        text = "no training volume has a labelled voxel, so there is nothing to learn; label at least one of them."
+        return [*problems, Problem("labels", text)]
+    lonely = _without_shared_segment(training) if missing == "background" else []
+    problems += lonely or _partial_segments(training, missing)
     return problems + (_spacing_problems([*training, *validation]) if resampled else [])
 
 
-def _partial_segments(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+def _without_shared_segment(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+    """A volume whose segments no other has: its file lost their names, or has them by other values.
+
+    What one volume teaches as a segment, the others would teach as background.
+    """
+    named = [(f.name, _labelled(f)) for f in fingerprints]
+    for volume, segments in named:
+        others = {key: name for _, found in named if found is not segments for key, name in found.items()}
+        if segments and others and not segments.keys() & others.keys():
+            text = (
+                f"{volume} has the segments {_some(segments)}, and the other volumes {_some(others)}: what is a "
+                "segment in one would be background in the others. Give the same structure the same name in all files. "
+                "If they are different structures, add --missing unknown."
+            )
+            return [Problem("table", text, fatal=False)]
+    return []
+
+
+def _labelled(fingerprint: Fingerprint) -> dict[str, str]:
+    """Name key and name of the segments that a volume has a voxel of."""
+    rows = [s for s in fingerprint.segments if not is_ignored(s) and role_of(s.name) != "background"]
+    return {name_key(s.name): s.name for s in rows if fingerprint.voxels.get(name_key(s.name))}
+
+
+def _some(names: Mapping[str, str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(list(names.values())[:_LISTED]) + more
+
+
+def _partial_segments(fingerprints: Sequence[Fingerprint], missing: str) -> list[Problem]:
     """Segments that only some of the volumes have: the others show them as background, or spell them differently."""
     names: dict[str, list[str]] = {}
     for fingerprint in fingerprints:
@@ -60,11 +98,11 @@ def _partial_segments(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
     partial = [(found[0], len(found)) for found in names.values() if len(found) < len(fingerprints)]
     if not partial:
         return []
-    listed = ", ".join(f"{name} (in {count} of {len(fingerprints)})" for name, count in partial[:_LISTED])
-    more = f" and {len(partial) - _LISTED} more" if len(partial) > _LISTED else ""
+    listed = _some({name: f"{name} (in {count} of {len(fingerprints)})" for name, count in partial})
+    meaning = "as background" if missing == "background" else "as not labelled"
     text = (
-        f"not all volumes have the segments {listed}{more}; where one is missing, it counts as background. Rename it "
-        "if it is spelt differently there."
+        f"not all volumes have the segments {listed}; where one is missing, it counts {meaning}. Rename it if it is "
+        "spelt differently there."
     )
     return [Problem("table", text, fatal=False, warning=True)]
 
@@ -73,8 +111,9 @@ def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
     without = [f.name for f in fingerprints if f.geometry.unit == "px"]
     if without and len(without) < len(fingerprints):
         text = (
-            f"{', '.join(without[:5])} tell no voxel size while other volumes do; all volumes are taken voxel by "
-            "voxel, without resampling. Write the voxel size into the files, or give --spacing none to choose this."
+            f"{len(without)} of {len(fingerprints)} volumes tell no voxel size ({', '.join(without[:_LISTED])}); all "
+            "volumes are taken voxel by voxel, without resampling. Write the voxel size into the files, or give "
+            "--spacing none to choose this."
         )
         return [Problem("spacing", text, fatal=False, warning=True)]
     if without:

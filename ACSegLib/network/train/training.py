@@ -119,6 +119,7 @@ def train(
         raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
     stages = progress.stages(check=3, prepare=3, prepare_validation=1, train=92, calibrate=1)
     fingerprints, val_fingerprints, warnings = _checked(cases, held_out, settings, stages.check)
+    progress.tell(warnings)
     stages.check(1.0, "starting PyTorch")
     import_packages(_PACKAGES, stages.check)
     device = choose_device(settings.device, TRAINING_DEVICES)
@@ -156,6 +157,7 @@ def train(
     trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, rough)
     if tensors:
         trainer.restore(tensors)
+    progress.tell([warning for warning in warnings if fabric.is_global_zero])
     trainer.run()
     trainer.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
     warnings += [note for note in state.notes if note not in warnings]
@@ -184,7 +186,8 @@ def _checked(
     fingerprints, found = examine(cases, stages.training, sparse=settings.sparse, ignore=settings.ignore)
     problems += found
     val_fingerprints, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
-    problems += found + compare(fingerprints, val_fingerprints, resampled=settings.overrides.spacing != "none")
+    resampled = settings.overrides.spacing != "none"
+    problems += found + compare(fingerprints, val_fingerprints, resampled=resampled, missing=settings.missing)
     refuse(problems, settings.force)
     warnings = [p.message for p in problems]
     for f in fingerprints:

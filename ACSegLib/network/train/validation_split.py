@@ -90,7 +90,7 @@ def split_validation(
     names = "one volume" if len(prepared) == 1 else f"{len(prepared)} volumes"
     ends = _balanced_ends(prepared, share)
     if not any(ends):
-        note = f"{names} only, and no block of it could be spared: nothing was validated"
+        note = f"{names} only, and no block could be spared: nothing was validated"
         return Split(list(prepared), [], note, blocks=True)
     training, held = [], []
     for case, end in zip(prepared, ends, strict=True):

@@ -2,17 +2,20 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from ACSegLib.commands import train as command
-from ACSegLib.commands.main import main
+from ACSegLib.commands.main import _Display, main
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.commands.pairs import core_name, find_pairs, read_table
 from ACSegLib.errors import Cancelled, FileError, InputError
-from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model import model_file
 from ACSegLib.network.model.model_file import load_model, read_card
@@ -93,6 +96,50 @@ def test_trains_a_model_from_folders(data, capsys):
     assert "Validation Dice" in text
     written = {p.name for p in data.iterdir()}
     assert written == {"images", "labels", "m.acseg", "m.acseg.csv", "m.acseg.png", "r.json"}
+
+
+def test_what_a_user_should_know_is_told_before_the_training(tmp_path):
+    """Hours later is too late to learn which labels an image has got, or that a voxel size is missing."""
+    for n, name in enumerate(("x", "y")):
+        write(tmp_path, name, n)
+        (tmp_path / "labels" / f"{name}_seg.seg.nrrd").rename(tmp_path / "labels" / f"of {name}.seg.nrrd")
+    volume = open_volume(tmp_path / "images" / "y.nrrd")
+    save_volume(Volume(volume.array, Geometry(), "y"), tmp_path / "images" / "y.nrrd")
+    labels = open_segmentation(tmp_path / "labels" / "of y.seg.nrrd")
+    save_segmentation(replace(labels, geometry=Geometry()), tmp_path / "labels" / "of y.seg.nrrd")
+    files = [[str(path) for path in sorted((tmp_path / sub).iterdir())] for sub in ("images", "labels")]
+    told = []
+    progress = Progress(lambda _, message: told.append(message), notes=lambda note: told.append(f"note: {note}"))
+    options = command.Options(
+        str(tmp_path / "m.acseg"),
+        *files,
+        epochs=1,
+        steps_per_epoch=1,
+        patch=[16, 16, 16],
+        base_filters=4,
+        levels=2,
+        device="cpu",
+    )
+    with collect_notes() as notes:
+        results = command.run(options, progress)
+    first_step = next(n for n, text in enumerate(told) if text.startswith("training: step"))
+    before = "\n".join(text for text in told[:first_step] if text.startswith("note: "))
+    assert "note: images and labels were paired by their order" in before
+    assert "note: 1 of 2 volumes tell no voxel size (y); all volumes are taken voxel by voxel" in before
+    assert "note: 2 volumes only" in before
+    checked = told.index("starting PyTorch")
+    assert any("tell no voxel size" in text for text in told[:checked])
+    assert any("paired by their order" in note for note in notes)
+    assert sum("tell no voxel size" in warning for warning in results.warnings) == 1
+
+
+def test_notes_that_cannot_wait_are_shown_once_and_not_where_it_is_quiet(capsys):
+    for quiet in (False, True):
+        display = _Display(quiet)
+        for note in ("a", "b", "a"):
+            display.note(note)
+        display.close()
+    assert capsys.readouterr().err == "note: a\nnote: b\n"
 
 
 def test_sigterm_keeps_the_state_and_resume_goes_on(data):
@@ -226,9 +273,28 @@ def test_lists_pair_by_order_when_the_names_say_nothing(tmp_path):
     for file in files:
         file.touch()
     a, b, x, y = (str(f) for f in files)
-    assert [(p.image, p.labels) for p in find_pairs([a, b], [x, y])] == [(a, x), (b, y)]
+    with collect_notes() as notes:
+        assert [(p.image, p.labels) for p in find_pairs([a, b], [x, y])] == [(a, x), (b, y)]
+    assert notes == [
+        "images and labels were paired by their order, since their names differ: a.nrrd with x.nrrd, b.nrrd with "
+        "y.nrrd."
+    ]
     with pytest.raises(InputError, match="no labels"):
         find_pairs([a, b], [x])
+
+
+@pytest.mark.parametrize("date", ["", "2024-05-01_"])
+def test_lists_whose_order_contradicts_the_numbers_in_their_names_are_refused(tmp_path, date):
+    """A shell sorts scan_10 before scan_2, but gt_02 before gt_10."""
+    images = sorted(str(tmp_path / f"{date}scan_{n}.nrrd") for n in (1, 2, 10))
+    labels = sorted(str(tmp_path / f"gt_{n:02d}.nrrd") for n in (1, 2, 10))
+    for file in (*images, *labels):
+        Path(file).touch()
+    with pytest.raises(InputError, match=r"scan_10.nrrd comes with \S*gt_02.nrrd, and \S*gt_10.nrrd has its number"):
+        find_pairs(images, labels)
+    with collect_notes():
+        pairs = find_pairs(sorted(images, key=len), labels)
+    assert [(p.image[-7:-5], p.labels[-7:-5]) for p in pairs] == [("_1", "01"), ("_2", "02"), ("10", "10")]
 
 
 def test_images_of_one_name_in_several_folders_are_told_apart(tmp_path):
@@ -241,7 +307,8 @@ def test_images_of_one_name_in_several_folders_are_told_apart(tmp_path):
     expected = [(tmp_path / cell / "image").as_posix() for cell in ("a", "b")]
     assert [pair.name for pair in read_table(table)[0]] == expected
     images, labels = ([str(tmp_path / cell / name) for cell in ("a", "b")] for name in ("image.nrrd", "labels.nrrd"))
-    assert [pair.name for pair in find_pairs(images, labels)] == expected
+    with collect_notes():
+        assert [pair.name for pair in find_pairs(images, labels)] == expected
 
 
 def test_table(tmp_path):

@@ -325,10 +325,35 @@ class TestChecks:
         renamed = one.open_labels()
         name = renamed.segments[0].name
         renamed.segments[0].name = f"{name}s"
+        renamed.layers[0][:2] = 2
+        renamed.segments.append(Segment(name, 2))
         found = problems_of([case("a", 0), Case.of(one.open_image(), renamed, "b"), case("c", 2)])
         assert [(p.warning, p.fatal) for p in found] == [(True, False)]
-        assert f"{name} (in 2 of 3), {name}s (in 1 of 3); where one is missing" in found[0].message
+        assert f"{name}s (in 1 of 3); where one is missing, it counts as background" in found[0].message
         assert not problems_of([case("a", 0), case("b", 1)])
+
+    def test_a_volume_that_shares_no_segment_is_refused(self):
+        """As of masks with 1 in one file and 255 in another, or of files of which one has lost the names."""
+        one = case("b", 1)
+        renamed = one.open_labels()
+        renamed.segments[0].name = "Segment_255"
+        other = Case.of(one.open_image(), renamed, "b")
+        (problem,) = problems_of([case("a", 0), other, case("c", 2)])
+        assert problem.message.startswith("b has the segments Segment_255, and the other volumes cell: what is a")
+        with pytest.raises(InputError, match=r"--missing unknown\. To train all the same, add --force"):
+            refuse([problem])
+        refuse([problem], force=True)
+        fingerprints = examine([case("a", 0), other], Progress())[0]
+        (problem,) = compare(fingerprints, [], missing="unknown")
+        assert problem.warning
+        assert "it counts as not labelled" in problem.message
+        empty = case("d", 3, labels=np.zeros((16, 16, 16), np.uint8))
+        assert [p.kind for p in problems_of([case("a", 0), empty])] == ["labels"]
+
+    def test_labels_that_are_all_empty_are_refused_whatever_is_forced(self):
+        empty = case("d", 3, labels=np.zeros((16, 16, 16), np.uint8))
+        with pytest.raises(InputError, match="no training volume has a labelled voxel"):
+            refuse(problems_of([empty]), force=True)
 
     def test_voxel_size_absent_is_told(self):
         found = problems_of([case("a", 0, geometry=Geometry()), case("b", 1)])
