@@ -72,6 +72,8 @@ def run_all(arguments: Sequence[str]) -> int:
         folder = Path(name)
         # threads that wait for others would keep a core from the other processes
         environment = {"OMP_WAIT_POLICY": "passive", **os.environ, SHARED_FOLDER: name}
+        # the tests start hundreds of processes, each of which would compile the sources again
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         number = max(1, min(os.cpu_count() or 1, MOST_PROCESSES))
         outputs = [(folder / f"{n}.txt").open("w+") for n in range(1, number)]
