@@ -411,6 +411,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         if self.session.fills and self._turned:
             text += " " + turnedBox()
+        if self.session.splits and self.splitting.note:
+            text += " " + self.splitting.note
         self.say(text)
         self._counter.request()
 

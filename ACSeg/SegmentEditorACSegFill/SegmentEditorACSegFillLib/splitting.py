@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import ctk
+import numpy as np
 import qt
 from ACSegPanels.keywords import splitRequest
 from ACSegPanels.translation import translated
@@ -64,10 +65,16 @@ class Splitting(ParameterWidgets):
     ----------
     scriptedEffect : qSlicerSegmentEditorScriptedEffect
         Knows nodes and parameters.
+
+    Attributes
+    ----------
+    note : str
+        What the settings under Masking did to the last result; empty where they did nothing.
     """
 
     def __init__(self, scriptedEffect: Any) -> None:
         super().__init__(scriptedEffect, splitOptions())
+        self.note = ""
 
     def build(self, slot: Callable[[], None]) -> None:
         """Add the section to the effect's frame; its button calls `slot`."""
@@ -148,7 +155,7 @@ class Splitting(ParameterWidgets):
         Raises
         ------
         InputError
-            If there is one cell at most, or the segment was deleted meanwhile.
+            If there is one cell at most, masking leaves no more, or the segment was deleted meanwhile.
         """
         cells = outcome.segmentation
         if len(cells.segments) < 2:
@@ -171,7 +178,39 @@ class Splitting(ParameterWidgets):
             ids.add(identifier)
             names.add(name)
             rows.append(replace(cell, id=identifier, name=name))
-        return replace(cells, segments=rows)
+        return self._masked(replace(cells, segments=rows))
+
+    def _masked(self, cells: Segmentation) -> Segmentation:
+        """The cells as they are written: what the settings under Masking protect stays in the segment, the first cell.
+
+        A cell of which nothing is left takes no part.
+        """
+        from ACSegLib.scene import segmentation_from_node
+        from ACSegLib.scene.editing import edit_rules
+
+        self.note = ""
+        editorNode, (first, *others) = self._effect.parameterSetNode(), cells.segments
+        node, volumeNode = editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode()
+        allowed = edit_rules(node, [first.id], editorNode, volumeNode).allowed
+        if allowed is None:
+            return cells
+        own = segmentation_from_node(node, volumeNode, [first.id]).occupied()
+        labels = np.where(allowed, cells.labels, 0)
+        labels[own & ~allowed] = first.value
+        kept = np.count_nonzero(own & ~allowed & (cells.labels != first.value))
+        left = [cell for cell in others if np.any(labels == cell.value)]
+        if not left:
+            raise InputError(
+                _(
+                    "The settings under Masking leave nothing to split: choose 'Everywhere' as editable area, or widen "
+                    "the intensity range."
+                )
+            )
+        if kept:
+            self.note = _("The settings under Masking keep {count} voxels of other cells in the first one.").format(
+                count=f"{kept:,}"
+            )
+        return replace(cells, layers=(labels,), segments=[first, *left])
 
     def requireUnchanged(self, request: SplitRequest) -> None:
         """Refuse a result of labels that were edited since; InputError says so."""

@@ -223,6 +223,56 @@ def test_masked_voxels_and_hidden_segments_stay(desk):
     assert np.array_equal(desk.array("bead"), bead)
 
 
+def only_bright(desk):
+    """The editable intensity range, as Threshold leaves it behind."""
+    desk.node.SourceVolumeIntensityMaskOn()
+    desk.node.SetSourceVolumeIntensityMaskRange(98, 1000)
+
+
+def only_left(desk):
+    draw(desk.host, "bead", np.broadcast_to(np.arange(SHAPE[2]) < 19, SHAPE))
+    draw(desk.host, "cytoplasm", CELLS)
+    desk.node.SetSelectedSegmentID("cytoplasm")
+    desk.node.SetMaskMode(desk.segmentation.EditAllowedInsideSingleSegment)
+    desk.node.SetMaskSegmentID("bead")
+
+
+@pytest.mark.parametrize("mask", [only_bright, only_left])
+def test_the_preview_shows_what_masking_leaves_of_a_split(desk, mask):
+    desk.node.SetOverwriteMode(desk.node.OverwriteNone)
+    mask(desk)
+    before = desk.array()
+    split(desk)
+    assert "Masking keep" in desk.effect.message
+    ids = list(desk.effect.preview.node.GetSegmentation().GetSegmentIDs())
+    shown = [desk.previewed(s) for s in ids]
+    assert all(cell.any() for cell in shown)
+    assert np.array_equal(np.logical_or.reduce(shown), before)
+    desk.panel.applyButton.click()
+    assert all(np.array_equal(desk.array(s), cell) for s, cell in zip(ids, shown, strict=True))
+
+
+def test_a_split_that_masking_forbids_is_refused(desk):
+    desk.node.SetMaskMode(desk.segmentation.EditAllowedInsideSingleSegment)
+    desk.node.SetMaskSegmentID("bead")
+    before = desk.array()
+    split(desk)
+    assert "Masking leave nothing to split" in desk.effect.message
+    assert desk.effect.preview.node is None
+    assert names(desk.segmentation) == ["cytoplasm", "bead"]
+    assert np.array_equal(desk.array(), before)
+
+
+def test_a_dab_that_masking_protects_stays_a_dab(desk):
+    painted = dabs(desk)
+    only_bright(desk)
+    bright = np.array(__import__("slicer").util.arrayFromVolume(desk.volume)) >= 98
+    split(desk)
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array("dabs"), painted & ~bright)
+    assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2"), CELLS & ~(painted & ~bright))
+
+
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
