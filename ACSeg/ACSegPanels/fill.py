@@ -8,10 +8,12 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
+from ACSegLib.errors import InputError
+from ACSegLib.scene.read import chosen_segments
 from ACSegLib.scene.roi import place_new_roi
 from ACSegPanels.panel import Panel
 from ACSegPanels.shortcuts import FILL, withKey
-from ACSegPanels.words import Words, axisWords, crossValidation, crossValidationHelp, deviceWords, summary
+from ACSegPanels.words import Words, allHidden, axisWords, crossValidation, crossValidationHelp, deviceWords, summary
 
 EFFECT_NAME = "ACSeg random walk fill"
 
@@ -27,6 +29,7 @@ class FillPanel(Panel):
         """Connect the buttons."""
         self.ui.fillCrossValidation.toolTip = crossValidationHelp()
         self._showCrossValidation("")
+        self._leftOut: list[str] = []
         self.show3DButton = self.addShow3DButton()
         self.connect(self.ui.fillButton, "clicked()", self.fill)
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
@@ -88,10 +91,19 @@ class FillPanel(Panel):
         output = self.outputFor(p.segmentation, p.fillOutput)
         self.start(
             lambda callbacks: self.module.logic.fill(
-                p.sourceVolume, p.segmentation, output, **self.options(), **callbacks
+                p.sourceVolume, p.segmentation, output, segmentIDs=self._visible(), **self.options(), **callbacks
             ),
             self._onDone,
         )
+
+    def _visible(self) -> list[str]:
+        """Ids of the segments that take part, those that the guide counts; the others are told with the result."""
+        node = self.parameters.segmentation
+        visible, table = chosen_segments(node, None, visible=True), node.GetSegmentation()
+        if not visible:
+            raise InputError(allHidden())
+        self._leftOut = [table.GetSegment(s).GetName() for s in table.GetSegmentIDs() if s not in visible]
+        return visible
 
     def _onBoxCreated(self, roiNode: Any) -> None:
         """Put an ROI that was just created into the middle of the volume."""
@@ -101,7 +113,10 @@ class FillPanel(Panel):
 
     def _onDone(self, node: Any) -> None:
         self.keepResults(fillOutput=node, measureSegmentation=node)
-        self.say(summary(self.module.logic.lastFill))
+        text = summary(self.module.logic.lastFill)
+        if self._leftOut:
+            text += " " + _("Hidden, and left out: {names}.").format(names=", ".join(self._leftOut))
+        self.say(text)
         self._showCrossValidation(crossValidation(self.module.logic.lastFill))
 
     def _showCrossValidation(self, text: str) -> None:

@@ -19,7 +19,7 @@ from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest, splitRequest
 from ACSegPanels.tables import titleColumns, writeTable
 from ACSegPanels.task import Task
-from ACSegPanels.words import turnedBox
+from ACSegPanels.words import changedVoxels, turnedBox
 from ACSegPanels.working import startTask
 
 OnProgress = Callable[[float, str], None]
@@ -127,12 +127,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             notes = [turnedBox()] if found.turned else []
         labels = segmentation_from_node(segmentationNode, volumeNode, segmentIDs)
         notes += placement_notes(segmentationNode, volumeNode, segmentIDs)
-        request = fillRequest(volume, labels, options)
+        request, told = fillRequest(volume, labels, options), _changes(volumeNode)
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
             outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
-            warnings = _named([*outcome.report.warnings, *notes], onDone)
+            warnings = _named([*outcome.report.warnings, *notes, *told()], onDone)
             report, self.lastNotes = replace(outcome.report, warnings=warnings), warnings
             self.lastFill = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} filled"
@@ -182,12 +182,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         before = segmentation_from_node(segmentationNode, volumeNode, ids[0])
         after = segmentation_from_node(correctedNode, volumeNode, ids[1])
         notes = placement_notes(correctedNode, volumeNode, ids[1])
-        request = correctRequest(volume, before, after, options)
+        request, told = correctRequest(volume, before, after, options), _changes(volumeNode)
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
             outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
-            self.lastNotes = _named([*notes, *outcome.report.warnings], onDone)
+            self.lastNotes = _named([*notes, *outcome.report.warnings, *told()], onDone)
             report = replace(outcome.report, warnings=self.lastNotes)
             self.lastCorrection = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} corrected"
@@ -275,11 +275,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         require_node(volumeNode, "vtkMRMLVolumeNode", "volume", "load")
         require_label_map(outputSegmentationNode)
+        told = _changes(volumeNode)
 
         def finish(reply: Reply) -> Any:
             _requireInScene(volumeNode)
             target = _ifInScene(outputSegmentationNode)
-            self.lastNotes = _named(reply.message["notes"], onDone)
+            self.lastNotes = _named([*reply.message["notes"], *told()], onDone)
             return placeResult(reply, volumeNode, target, f"{volumeNode.GetName()} predicted")
 
         with CommandFiles() as files:
@@ -394,10 +395,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         if segmentIDs is not None:
             request = replace(request, segments=as_names(segmentIDs))
         message, arrays = request.pack()
+        told = _changes(volumeNode)
 
         def finish(reply: Reply) -> Any:
             outcome = SplitOutcome.unpack(reply.message, reply.arrays)
-            self.lastNotes = _named([*notes, *outcome.notes], onDone)
+            self.lastNotes = _named([*notes, *outcome.notes, *told()], onDone)
             self.lastSplit = outcome = replace(outcome, notes=self.lastNotes)
             name = f"{segmentationNode.GetName()} split"
             node = _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
@@ -465,9 +467,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             "volume": pack_volume(volume_from_node(volumeNode), "image", arrays) if volumeNode is not None else None,
         }
         name, volumeName = f"{segmentationNode.GetName()} measurements", grid.GetName()
+        told = _changes(volumeNode)
 
         def finish(reply: Reply) -> Any:
-            self.lastNotes = _named([*notes, *reply.message["notes"]], onDone)
+            self.lastNotes = _named([*notes, *reply.message["notes"], *told()], onDone)
             node = writeTable([{"volume_name": volumeName, **row} for row in reply.message["rows"]], tableNode, name)
             titleColumns(node)
             tell_source(node, segmentationNode)
@@ -477,6 +480,19 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
+
+
+def _changes(volumeNode: Any) -> Callable[[], list[str]]:
+    """A function that tells at the end of the work whether the voxels of its volume (None: it has none) changed."""
+    from ACSegLib.scene.grid import voxels_key
+
+    before = voxels_key(volumeNode) if volumeNode is not None else ()
+
+    def told() -> list[str]:
+        same = volumeNode is None or voxels_key(volumeNode) == before
+        return [] if same else [changedVoxels(volumeNode.GetName())]
+
+    return told
 
 
 def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: str, inputs: Sequence[Any]) -> Any:

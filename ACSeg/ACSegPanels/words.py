@@ -126,6 +126,18 @@ def summary(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
     return " ".join([text, *[capitalized(translated(str(w))) for w in warnings]])
 
 
+def allHidden() -> str:
+    """Why nothing is filled of a segmentation whose segments are all hidden."""
+    return _("All segments are hidden, and only visible segments are filled: show at least one.")
+
+
+def changedVoxels(volume: str) -> str:
+    """What to know of a result whose volume got other voxels meanwhile, as by the next time point of a sequence."""
+    return _(
+        "The voxels of volume '{volume}' changed while the work ran: the result is that of the ones before."
+    ).format(volume=volume)
+
+
 def turnedBox() -> str:
     """What was done with an ROI that is turned against the voxels."""
     return _("The ROI is turned against the voxels; the box of voxels around it was used.")

@@ -186,6 +186,13 @@ def image_array(image: Any) -> np.ndarray:
     return vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
 
 
+def voxels_key(volume_node: Any) -> tuple:
+    """Identify the voxels of a volume: the time of their last change, and where they lie; () if it has none."""
+    image = volume_node.GetImageData()
+    voxels = image.GetPointData().GetScalars() if image is not None else None
+    return () if voxels is None else (voxels.GetMTime(), voxels.GetVoidPointer(0))
+
+
 def of_image(image: Any) -> Grid:
     """Where the voxels of a vtkOrientedImageData lie."""
     return Grid(image_matrix(image), image_array(image).shape, image.GetExtent()[::2])

@@ -23,13 +23,13 @@ from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
+from ACSegLib.scene.grid import voxels_key
 from ACSegLib.worker import Event
 from ACSegLib.worker.events import capitalized
 from SegmentEditorACSegFillLib.correcting import Correcting
 from SegmentEditorACSegFillLib.inputs import (
     FillInputs,
     collect,
-    imageKey,
     inputKey,
     requireBackground,
     requireRoom,
@@ -395,7 +395,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         node = self.scriptedEffect.parameterSetNode()
         if node is None or inputKey(node) != self.session.key:
             return False
-        return imageKey(node.GetSourceVolumeNode()) == self.session.image
+        return voxels_key(node.GetSourceVolumeNode()) == self.session.image
 
     def _showOutcome(self) -> None:
         editorNode = self.scriptedEffect.parameterSetNode()

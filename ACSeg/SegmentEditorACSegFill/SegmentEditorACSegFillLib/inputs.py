@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from ACSegPanels.words import allHidden
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
@@ -87,7 +88,7 @@ def requireVisibleSegment(editorNode: Any) -> None:
     if editorNode.GetSourceVolumeNode() is None:
         raise InputError(_("No source volume is selected: choose the tomogram at the top of Segment Editor."))
     if not chosen_segments(editorNode.GetSegmentationNode(), None, True):
-        raise InputError(_("All segments are hidden, and only visible segments are filled: show at least one."))
+        raise InputError(allHidden())
 
 
 def collect(scriptedEffect: Any) -> FillInputs:
@@ -104,21 +105,13 @@ def collect(scriptedEffect: Any) -> FillInputs:
 def inputsOf(scriptedEffect: Any, drawn: Segmentation) -> FillInputs:
     """Put labels and the source volume together; an InputError if they are not on one grid."""
     from ACSegLib.scene import volume_from_node
+    from ACSegLib.scene.grid import voxels_key
 
     editorNode = scriptedEffect.parameterSetNode()
     volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
     _requireCommonGrid(scriptedEffect, volumeNode, segmentationNode)
     volume = volume_from_node(volumeNode)
-    return FillInputs(volume, drawn, None, imageKey(volumeNode), inputKey(editorNode))
-
-
-def imageKey(volumeNode: Any) -> tuple:
-    """Identify the voxels of a volume: the time of their last change, and where they lie; () if it has none."""
-    from ACSegLib.scene.grid import image_array
-
-    image = volumeNode.GetImageData()
-    voxels = image.GetPointData().GetScalars() if image is not None else None
-    return () if voxels is None else (voxels.GetMTime(), image_array(image).ctypes.data)
+    return FillInputs(volume, drawn, None, voxels_key(volumeNode), inputKey(editorNode))
 
 
 def protectedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:

@@ -33,7 +33,7 @@ class FillSession:
         #: What the outcome was made for.
         self.request: Request | None = None
         self.key: tuple = ()
-        #: The voxels that the outcome was made of; see `imageKey`.
+        #: The voxels that the outcome was made of; see `ACSegLib.scene.grid.voxels_key`.
         self.image: tuple = ()
         self._name = f"fill {uuid.uuid4().hex}"
         self._job: Job | None = None

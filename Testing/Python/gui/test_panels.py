@@ -97,6 +97,48 @@ def test_fill_panel(module, fake):
     assert output.GetSegmentation().ContainsRepresentation("Closed surface")
 
 
+def test_hidden_segments_are_left_out_of_a_fill_as_of_the_guide(module, fake):
+    volume, node = labelled(1)
+    node.GetSegmentation().AddEmptySegment("bead", "bead")
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = node
+    panel, display = module.panels["Fill"], node.GetDisplayNode()
+    display.SetSegmentVisibility("bead", False)
+    panel.ui.fillButton.click()
+    pump(lambda: not panel.running)
+    assert list(module.parameters.fillOutput.GetSegmentation().GetSegmentIDs()) == ["cytoplasm"]
+    assert "Hidden, and left out: bead." in panel.ui.fillMessage.text
+    display.SetSegmentVisibility("bead", True)
+    panel.ui.fillButton.click()
+    pump(lambda: not panel.running)
+    assert list(module.parameters.fillOutput.GetSegmentation().GetSegmentIDs()) == ["cytoplasm", "bead"]
+    assert "left out" not in panel.ui.fillMessage.text
+    display.SetAllSegmentsVisibility(False)
+    panel.ui.fillButton.click()
+    assert not panel.running
+    assert "All segments are hidden" in panel.ui.fillMessage.text
+
+
+def test_a_volume_that_changes_meanwhile_is_told_with_the_result(module, fake):
+    """As when a sequence goes on to its next time point."""
+    import slicer
+
+    volume, node = labelled(1)
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = node
+    panel = module.panels["Fill"]
+    fake.gate.clear()
+    panel.ui.fillButton.click()
+    pump(lambda: panel.ui.fillProgress.value > 0)
+    slicer.util.updateVolumeFromArray(volume, np.zeros_like(slicer.util.arrayFromVolume(volume)))
+    fake.gate.set()
+    pump(lambda: not panel.running)
+    assert "changed while the work ran" in panel.ui.fillMessage.text
+    panel.ui.fillButton.click()
+    pump(lambda: not panel.running)
+    assert "changed" not in panel.ui.fillMessage.text
+
+
 def test_the_log_of_the_worker_process_can_be_opened(module, fake, monkeypatch):
     import qt
     import slicer
