@@ -41,6 +41,11 @@ def size_text(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in reversed(shape))
 
 
+def spacing_text(spacing: Sequence[float], unit: str) -> str:
+    """Voxel size (i, j, k) as messages state it: "30 x 30 x 60 nm (x, y, z)"."""
+    return f"{' x '.join(f'{v:.6g}' for v in spacing)} {unit} (x, y, z)"
+
+
 def unit_symbol(unit: str) -> str:
     """A unit as people write it: "µm" for "um", "1/µm" for "1/um"; others stay as they are."""
     return re.sub("(?<![a-z])(um|angstrom)(?![a-z])", lambda word: _SYMBOLS[word[0]], unit)
@@ -94,10 +99,9 @@ class Geometry:
             )
 
     def __str__(self) -> str:
-        size = " x ".join(f"{v:.6g}" for v in self.spacing)
         origin = ", ".join(f"{v:.6g}" for v in self.origin)
         rotated = ", rotated" if self.is_rotated else ""
-        return f"voxel size {size} {self.unit} (x, y, z), origin ({origin}){rotated}"
+        return f"voxel size {spacing_text(self.spacing, self.unit)}, origin ({origin}){rotated}"
 
     @property
     def is_rotated(self) -> bool:

@@ -14,6 +14,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _('--backend pytorch was asked for, but it is not installed; pip install "acseg[network]".'),
         _("--roi {0}..{1} along {2} must lie within 0..{3} and not be empty."),
         _("--spacing asks for a voxel size, but {0} has none; write it into the file."),
+        _(
+            "--spacing {0} {1} is {2} times {3} than the voxels of {4} ({5}); give voxel sizes in {6}, the unit of "
+            "the first volume."
+        ),
         _("--tile {0} must be multiples of {1} for this network."),
         _("OpenVINO runs on the CPU, not on {0}; leave --device or --backend out."),
         _("a network needs a list of {0}, not {1}."),
@@ -97,10 +101,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the training of the checkpoint {0} had other options ({1}); use those, or start without --resume."),
         _("the volumes tell no voxel size: the model will work on voxels, and expects images of the same scale."),
-        _(
-            "the voxels of {0} are {1} {2}, those of the training {3}: too different; correct the voxel size of the "
-            "image, or use --no-resample."
-        ),
         _("the voxels of {0} differ {1} times in size; correct the unit or the voxel size of one of them."),
         _("the weights of the model to start with do not fit its network; it is damaged."),
         _("there is no checkpoint {0} to resume from; start the training without --resume."),
@@ -123,6 +123,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the others. Give the same structure the same name in all files. If they are different structures, add "
             "--missing unknown."
         ),
+        _("{0} has {1} voxels{2}, too few to learn from; leave it out, or correct its voxel size or --spacing."),
         _("{0} holds weights that are not finite ({1}); train or fetch it again."),
         _("{0} is a folder, not a model file."),
         _(
@@ -144,12 +145,14 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: its labels are empty; draw something, or leave the volume out."),
         _("{0}: the image has the one value {1}; check how it was written."),
-        _(
-            "{0}: the image has {1} voxels that are not finite numbers (NaN or infinity); replace them, by the "
-            "intensity of the background for instance."
-        ),
+        _("{0}: the image holds no finite value; check how it was written."),
         _(
             "{0}: the image looks like labels, whole numbers that hardly change from voxel to voxel; give the "
             "tomogram in its place."
+        ),
+        _("{0}: too different; correct the voxel size of the image (--voxel-size, --unit), or use --no-resample."),
+        _(
+            "{0}: {1} voxels of the image are not finite (NaN or infinity); they are replaced by the mean, as in a "
+            "prediction."
         ),
     ]

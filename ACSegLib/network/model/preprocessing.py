@@ -35,6 +35,8 @@ from ACSegLib.volume import Geometry, Volume
 ROBUST_PERCENTILES = (0.5, 99.5)
 #: Spacings closer than this (relative) count as equal.
 SPACING_TOLERANCE = 0.02
+#: Ratio of voxel sizes that no two images of one study have, but a wrong unit has (nm and angstrom: 10).
+UNLIKELY_RATIO = 8.0
 #: Patch of a model whose file does not state its own.
 DEFAULT_PATCH = (64, 64, 64)
 #: Voxels of an image that its statistics are measured on.

@@ -17,9 +17,9 @@ import numpy as np
 from ACSegLib.arrays import is_mapped
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks
-from ACSegLib.geometry import size_text
+from ACSegLib.geometry import size_text, spacing_text
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model.preprocessing import shape_at, statistics_for
+from ACSegLib.network.model.preprocessing import UNLIKELY_RATIO, shape_at, statistics_for
 from ACSegLib.network.predict.canonical import run_canonical
 from ACSegLib.network.predict.estimates import Tally, is_pretrained
 from ACSegLib.network.predict.job import Normalise, run_in_tiles
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Voxel size of an image relative to the training's; beyond, a unit is wrong.
 MAX_RATIO, MIN_RATIO = 16.0, 1 / 64
+#: Voxels along the longest side of a resampled image, below which a unit is wrong as well.
+MIN_VOXELS = 4
 
 
 @dataclass
@@ -174,7 +176,7 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
         if volume.geometry.unit == "px" or model.unit == "px":
             notes.append("the image has no voxel size; that of the training is assumed")
         else:
-            _check_spacing(volume, model)
+            notes += filter(None, [_check_spacing(volume, shape, model)])
             shape = shape_at(shape, volume.geometry, model.spacing, model.unit)
     return WorkingGrid(start, stop, shape, sides)
 
@@ -220,15 +222,25 @@ def _region(
     return (starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2])
 
 
-def _check_spacing(volume: Volume, model: Model) -> None:
+def _check_spacing(volume: Volume, shape: tuple[int, int, int], model: Model) -> str:
+    """Raise InputError where a unit must be wrong; give a note where it may be, or nothing."""
     own = volume.geometry.in_unit(model.unit).spacing
     assert model.spacing is not None
     ratios = [a / b for a, b in zip(own, model.spacing, strict=True)]
-    if max(ratios) > MAX_RATIO or min(ratios) < MIN_RATIO:
+    sizes = (
+        f"the voxels of {volume.name!r} are {spacing_text(volume.geometry.spacing, volume.geometry.unit)}, those of "
+        f"the training {spacing_text(model.spacing, model.unit)}"
+    )
+    vanishes = max(shape_at(shape, volume.geometry, model.spacing, model.unit)) < min(MIN_VOXELS, max(shape))
+    if max(ratios) > MAX_RATIO or min(ratios) < MIN_RATIO or vanishes:
         raise InputError(
-            f"the voxels of {volume.name!r} are {own} {model.unit}, those of the training {model.spacing}: "
-            "too different; correct the voxel size of the image, or use --no-resample."
+            f"{sizes}: too different; correct the voxel size of the image (--voxel-size, --unit), or use --no-resample."
         )
+    factor = math.prod(ratios) ** (1 / 3)
+    if not 1 / UNLIKELY_RATIO < factor < UNLIKELY_RATIO:
+        ratio, than = (factor, "larger") if factor > 1 else (1 / factor, "smaller")
+        return f"{sizes}, so {ratio:.0f} times {than}; correct the voxel size or the unit of the image if it is wrong"
+    return ""
 
 
 def require_contrast(volume: Volume, check: Callable[[], None] = lambda: None) -> None:

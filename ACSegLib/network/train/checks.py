@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ACSegLib.errors import InputError
+from ACSegLib.network.model.preprocessing import UNLIKELY_RATIO
 from ACSegLib.network.train.data import is_ignored, name_key
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem
 from ACSegLib.special_segments import role_of
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
-#: Ratio of voxel sizes that no two images of one study have, but a wrong unit has (nm and angstrom: 10); and the one
-#: beyond which nothing is left of a volume that is resampled.
-_MAX_RATIO, _FATAL_RATIO = 8.0, 100.0
+#: Ratio of voxel sizes beyond which nothing is left of a volume that is resampled.
+_FATAL_RATIO = 100.0
 #: Segments that a note lists.
 _LISTED = 5
 
@@ -125,7 +125,7 @@ def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
 def _sizes_far_apart(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
     """Voxel sizes so different that a unit is wrong in one of the files; resampled, the smaller volumes vanish."""
     edges = [math.prod(f.geometry.in_unit("mm").spacing) ** (1 / 3) for f in fingerprints]
-    if not edges or max(edges) < _MAX_RATIO * min(edges):
+    if not edges or max(edges) < UNLIKELY_RATIO * min(edges):
         return []
     fine, coarse = (fingerprints[edges.index(pick(edges))] for pick in (min, max))
     sizes = " and ".join(f"{f.name} ({f.geometry})" for f in (fine, coarse))

@@ -30,6 +30,8 @@ IGNORE = 255
 IGNORE_NAME = "ignore"
 #: Segments of a training; classes are kept as uint8, of which one value is `IGNORE`.
 MAX_SEGMENTS = IGNORE - 1
+#: Label value that a segment of the model may have: files of many formats hold 16 bits.
+MAX_VALUE = 65535
 
 
 @dataclass
@@ -144,7 +146,7 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
             if key in rows or is_ignored(segment, ignore) or role_of(segment.name) == "background":
                 continue
             value = segment.value
-            if value in used_values or value > MAX_SEGMENTS:
+            if value in used_values or value > MAX_VALUE:
                 value = next(v for v in range(1, MAX_SEGMENTS + 2) if v not in used_values)
             colour = segment.colour
             if colour in used_colours:

@@ -137,23 +137,30 @@ def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignor
 
 
 def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
-    if array.dtype.kind == "f":
-        bad = sum(int(np.count_nonzero(~np.isfinite(plane))) for plane in array)
-        if bad:
-            text = (
-                f"{name}: the image has {bad} voxels that are not finite numbers (NaN or infinity); replace them, by "
-                "the intensity of the background for instance."
-            )
-            return [Problem("intensity", text)]
-    if array.min() == array.max():
-        return [Problem("intensity", f"{name}: the image has the one value {array.flat[0]}; check how it was written.")]
+    missing, low, high = 0, np.inf, -np.inf
+    for plane in array:
+        known = plane[np.isfinite(plane)] if array.dtype.kind == "f" else plane
+        missing += plane.size - known.size
+        if known.size:
+            low, high = min(low, known.min()), max(high, known.max())
+    if missing == array.size:
+        return [Problem("intensity", f"{name}: the image holds no finite value; check how it was written.")]
+    if low == high:
+        return [Problem("intensity", f"{name}: the image has the one value {low:g}; check how it was written.")]
+    problems = []
+    if missing:
+        text = (
+            f"{name}: {missing} voxels of the image are not finite (NaN or infinity); they are replaced by the mean, "
+            "as in a prediction."
+        )
+        problems.append(Problem("intensity", text, fatal=False, warning=True))
     if look_like_labels(array):
         text = (
             f"{name}: the image looks like labels, whole numbers that hardly change from voxel to voxel; give the "
             "tomogram in its place."
         )
-        return [Problem("intensity", text, fatal=False)]
-    return []
+        problems.append(Problem("intensity", text, fatal=False))
+    return problems
 
 
 def digest(*arrays: np.ndarray) -> str:

@@ -38,7 +38,7 @@ import numpy as np
 
 from ACSegLib.compute import MEMORY_SHARE
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.geometry import size_text
+from ACSegLib.geometry import size_text, spacing_text
 from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
@@ -59,6 +59,8 @@ _VOXELS_OF_SMALL_STEPS: Mapping[str, float] = {"cpu": 1 / 3, "cuda": 1.0}
 MIN_EDGE = 4
 #: An axis this many times coarser than the finest is taken at a finer voxel size than the median (as nnU-Net).
 COARSE_AXIS = 3.0
+#: Ratio of the voxel size that is asked for to that of a volume, from which on a unit is wrong.
+MAX_SPACING_RATIO = 50.0
 #: Side of a patch in voxels.
 MIN_PATCH = 16
 #: Bytes of activations, gradients and scratch for each voxel of the patch and channel (those of coarser levels by their
@@ -99,6 +101,7 @@ def training_spacing(
         return None, "px", "not every volume states its voxel size, so no volume is resampled"
     unit = fingerprints[0].geometry.unit
     if not isinstance(wanted, str):
+        _check_wanted(fingerprints, wanted, unit)
         return tuple(float(v) for v in wanted), unit, "asked for"
     spacings = np.array([f.geometry.in_unit(unit).spacing for f in fingerprints])
     median = np.median(spacings, axis=0)
@@ -111,6 +114,31 @@ def training_spacing(
         f"median of {len(fingerprints)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
     )
     return tuple(float(v) for v in chosen), unit, reason
+
+
+def _check_wanted(fingerprints: Sequence[Fingerprint], wanted: Sequence[float], unit: str) -> None:
+    """Raise InputError for a voxel size that nobody trains at, as one in another unit than that of the first volume."""
+    for f in fingerprints:
+        ratio = (math.prod(wanted) / math.prod(f.geometry.in_unit(unit).spacing)) ** (1 / 3)
+        if not 1 / MAX_SPACING_RATIO < ratio < MAX_SPACING_RATIO:
+            times, than = (ratio, "larger") if ratio > 1 else (1 / ratio, "smaller")
+            size = spacing_text(f.geometry.spacing, f.geometry.unit)
+            raise InputError(
+                f"--spacing {','.join(f'{v:g}' for v in wanted)} {unit} is {times:.0f} times {than} than the voxels of "
+                f"{f.name} ({size}); give voxel sizes in {unit}, the unit of the first volume."
+            )
+
+
+def require_voxels(fingerprints: Sequence[Fingerprint], plan: Plan) -> None:
+    """Raise InputError for a volume of which the coarsest level of the network would see one voxel alone."""
+    shapes = resampled_shapes(fingerprints, plan.spacing, plan.unit).tolist()
+    for f, shape in zip(fingerprints, shapes, strict=True):
+        if all(n <= divisor for n, divisor in zip(shape, plan.spec.patch_divisor, strict=True)):
+            at = f" at the voxel size of the training ({spacing_text(plan.spacing, plan.unit)})" if plan.spacing else ""
+            raise InputError(
+                f"{f.name} has {size_text(shape)} voxels{at}, too few to learn from; leave it out, or correct its "
+                "voxel size or --spacing."
+            )
 
 
 def resampled_shapes(fingerprints: Sequence[Fingerprint], spacing: Sequence[float] | None, unit: str) -> np.ndarray:

@@ -36,7 +36,7 @@ from ACSegLib.network.train.finetune import adapt_head, plan_from_model
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem, examine
 from ACSegLib.network.train.offsets import MIN_DICE
 from ACSegLib.network.train.plan import Plan
-from ACSegLib.network.train.planning import make_plan, resampled_shapes
+from ACSegLib.network.train.planning import make_plan, require_voxels, resampled_shapes
 from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.validation_split import split_validation
@@ -127,6 +127,7 @@ def train(
     limit_torch_threads()
     table = join_tables((f.segments for f in fingerprints), settings.ignore)
     plan, start = _plan(fingerprints, table, settings, device.name, warnings)
+    require_voxels([*fingerprints, *val_fingerprints], plan)
     state = State(
         seed=settings.seed, data=_data_digest([*fingerprints, *val_fingerprints], table), choices=settings.choices()
     )

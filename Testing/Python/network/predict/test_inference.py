@@ -15,7 +15,7 @@ from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Normalisation
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import backends, job
-from ACSegLib.network.predict.inference import PredictionSettings, predict
+from ACSegLib.network.predict.inference import PredictionSettings, plan_grid, predict
 from ACSegLib.network.predict.plane_sink import PlaneSink, size_of_labels, strongest
 from ACSegLib.network.predict.tiling import BACKEND_BYTES, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid, axis_weights, working_shape
@@ -116,8 +116,27 @@ def test_longest_side_and_unknown_voxel_size():
 
 def test_voxel_sizes_too_different_are_refused():
     volume = smooth_volume(spacing=(30e6, 30e6, 30e6))
-    with pytest.raises(InputError, match="too different"):
+    sizes = (
+        r"are 3e\+07 x 3e\+07 x 3e\+07 nm \(x, y, z\), those of the training 30 x 30 x 30 nm \(x, y, z\): too different"
+    )
+    with pytest.raises(InputError, match=sizes):
         predict(volume, threshold_model(spacing=(30.0, 30.0, 30.0)), settings())
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [(4.0, "10 times larger"), (400.0, "10 times smaller"), (70.0, ""), (1000.0, "refused")]
+)
+def test_a_voxel_size_that_is_wrong_by_a_unit_is_told(size, told):
+    """As angstrom for nanometres: the network would work on far too large or far too small voxels."""
+    volume = smooth_volume((60, 60, 60), spacing=(40, 40, 40))
+    model = threshold_model(spacing=(size, size, size))
+    if told == "refused":  # 60 voxels would become two
+        with pytest.raises(InputError, match="too different"):
+            plan_grid(volume, model, settings(), [])
+        return
+    notes = []
+    plan_grid(volume, model, settings(), notes)
+    assert [told in note and "correct the voxel size or the unit" in note for note in notes] == ([True] if told else [])
 
 
 def test_values_that_are_not_finite_count_as_the_mean():

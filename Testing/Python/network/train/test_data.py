@@ -72,9 +72,18 @@ class TestTables:
         assert known.all()
 
     def test_taken_values_move(self):
-        table = join_tables([[Segment("a", 1)], [Segment("b", 1)], [Segment("c", 900)]])
+        table = join_tables([[Segment("a", 1)], [Segment("b", 1)], [Segment("c", 70000)]])
         assert {s.name: s.value for s in table} == {"a": 1, "b": 2, "c": 3}
         assert len({s.colour for s in table}) == 3
+
+    def test_values_of_masks_are_kept(self):
+        """Masks of 0 and 255 give labels of 0 and 255, not a segment "Segment_255" of the value 1."""
+        table = join_tables([[Segment("Segment_255", 255), Segment("Segment_1000", 1000)]])
+        assert [s.value for s in table] == [255, 1000]
+        labels = np.zeros((4, 4, 4), np.uint16)
+        labels[0], labels[1] = 255, 1000
+        target, _ = encode_labels(Segmentation((labels,), table), table)
+        assert np.unique(target).tolist() == [0, 1, 2]
 
     def test_missing_segment(self):
         table = [Segment("a", 1), Segment("b", 2)]
@@ -295,8 +304,8 @@ class TestChecks:
         for expected in (
             "empty: its labels are empty",
             "moved: image",
-            "broken: the image has 2 voxels",
-            "flat: the image has the one",
+            "broken: 2 voxels of the image are not finite (NaN or infinity); they are replaced by the mean",
+            "flat: the image has the one value 1;",
             "gone.nrrd",
             "twin and a are the same image",
             "a is among the training and (as leak)",
@@ -310,8 +319,19 @@ class TestChecks:
         with pytest.raises(InputError, match="--force"):
             refuse(found)
         refuse(found, force=True)
-        with pytest.raises(InputError, match="not finite"):
+        with pytest.raises(InputError, match="n: the image holds no finite value"):
             refuse(problems_of([case("n", image=np.full((8, 8, 8), np.nan))]), force=True)
+
+    def test_missing_values_are_told_and_stop_nothing(self):
+        """As outside of a reconstruction's circle; a prediction replaces them, too."""
+        image = np.random.default_rng(3).normal(size=(16, 16, 16)).astype(np.float32)
+        image[:2], image[5, 5, 5] = np.nan, np.inf
+        (problem,) = found = problems_of([case("n", image=image)])
+        assert problem.warning
+        refuse(found)
+        flat = np.where(np.isfinite(image), 3.5, np.nan)
+        with pytest.raises(InputError, match=r"n: the image has the one value 3\.5;"):
+            refuse(problems_of([case("n", image=flat)]), force=True)
 
     def test_segment_of_the_validation_alone(self):
         one = case("v", 5)

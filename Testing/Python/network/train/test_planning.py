@@ -11,6 +11,7 @@ from ACSegLib.network.train.planning import (
     memory_estimate,
     plan_patch,
     plan_strides,
+    require_voxels,
     smaller_patch,
     training_spacing,
 )
@@ -29,6 +30,20 @@ def fingerprint(shape=(96, 96, 96), spacing=(30.0, 30.0, 30.0), unit="nm", overl
 
 def plan(*found, **options):
     return make_plan(found, TABLE, **{"device": "cpu", "preset": "standard", "available_bytes": 64 * GIB, **options})
+
+
+@pytest.mark.parametrize(("wanted", "told"), [(0.03, "1000 times smaller"), (30000.0, "1000 times larger")])
+def test_a_spacing_in_another_unit_is_refused(wanted, told):
+    with pytest.raises(InputError, match=rf"--spacing .* nm is {told} than the voxels of .*30 x 30 x 30 nm"):
+        training_spacing([fingerprint()], [wanted] * 3)
+
+
+def test_a_volume_that_is_too_small_for_the_network_is_named():
+    """A network in training cannot normalise one voxel."""
+    made = plan(fingerprint((8, 8, 8)))
+    require_voxels([fingerprint((1, 1, made.spec.patch_divisor[2] + 1))], made)
+    with pytest.raises(InputError, match=r"has 2 x 1 x 1 voxels at the voxel size of the training.*30 x 30 x 30 nm"):
+        require_voxels([fingerprint((1, 1, 2))], made)
 
 
 def test_spacing_rules():
