@@ -350,7 +350,10 @@ class Segmentation:
         return self.layers[0]
 
     def segment(self, key: str | int) -> Segment:
-        """Find a segment by name, id or (in a single layer) value; of several with one name by its distinct name."""
+        """Find a segment by name, id or (in a single layer) value; of several with one name by its distinct name.
+
+        A name that is the id of another segment, as after names were swapped, is refused.
+        """
         names = distinct_names(self.segments)
         found = [
             segment
@@ -362,6 +365,12 @@ class Segmentation:
             raise InputError(
                 f"segmentation {self.name!r} has {len(named)} segments named {key!r}; choose one of: "
                 f"{', '.join(named)}."
+            )
+        other = next((s for s in found if s.id == key and s.name != key), None)
+        if other is not None and len(found) > 1:
+            raise InputError(
+                f"segmentation {self.name!r} has a segment named {key!r}, and {key!r} is also the id of segment "
+                f"{other.name!r}; rename the one that is named so."
             )
         if found:
             return found[0]

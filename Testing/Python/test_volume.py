@@ -191,6 +191,17 @@ def test_a_mask_is_a_layer_of_ones():
     np.testing.assert_array_equal(layer, mask)
 
 
+def test_a_name_that_is_the_id_of_another_segment_is_refused():
+    """As after a person swapped names: neither of the two is taken without a word."""
+    rows = [Segment("bead", 1, id="cell"), Segment("cell", 2, id="bead"), Segment("wall", 3, id="wall")]
+    labels = Segmentation((np.zeros((2, 2, 2), np.uint8),), rows, Geometry(), "drawing")
+    for key in ("cell", "bead"):
+        with pytest.raises(InputError, match=f"has a segment named '{key}', and '{key}' is also the id of segment"):
+            labels.segment(key)
+    assert labels.segment("wall") is rows[2]
+    assert labels.segment(2) is rows[1]
+
+
 def test_a_segment_is_found_by_the_numbers_of_numpy():
     labels = Segmentation.from_labels(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
     for value in np.unique(labels.labels)[1:]:

@@ -205,6 +205,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("segment {0} was deleted; the result does not have it."),
         _("segmentation {0} cannot be converted from {1} to voxels; convert it in the module Segmentations."),
+        _(
+            "segmentation {0} has a segment named {1}, and {2} is also the id of segment {3}; rename the one that is "
+            "named so."
+        ),
         _("segmentation {0} has no label array."),
         _("segmentation {0} has no segment {1}; it has: {2}."),
         _("segmentation {0} has no segment {1}; it may have been deleted."),

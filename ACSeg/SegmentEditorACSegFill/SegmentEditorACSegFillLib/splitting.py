@@ -136,12 +136,13 @@ class Splitting(ParameterWidgets):
         dabs = self.text("SplitSeeds")
         ids = [selected.id, *([dabs] if dabs and table.GetSegment(dabs) is not None else [])]
         read = segmentation_from_node(editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode(), ids)
-        mask, seeds = read.mask(selected.id), None
+        rows = {row.id: row for row in read.segments}  # one may have the name that is the id of another
+        mask, seeds = read.mask(rows[selected.id]), None
         if len(ids) > 1:
-            marks = read.mask(dabs)
+            marks = read.mask(rows[dabs])
             mask = mask | marks
-            seeds = Segmentation.from_masks([marks], [read.segment(dabs)], read.geometry, read.segment(dabs).name)
-        labels = Segmentation.from_masks([mask], [read.segment(selected.id)], read.geometry, selected.name)
+            seeds = Segmentation.from_masks([marks], [rows[dabs]], read.geometry, rows[dabs].name)
+        labels = Segmentation.from_masks([mask], [rows[selected.id]], read.geometry, selected.name)
         inputs = inputsOf(self._effect, labels)
         options = {"seams": self._effect.parameter("SplitSeams")}
         if seeds is None and (count := self._effect.integerParameter("SplitCount")):

@@ -101,6 +101,18 @@ def test_a_dab_makes_a_cell(desk):
     assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2") | desk.array("cytoplasm_cell_3"), CELLS)
 
 
+def test_segments_that_swapped_their_names_are_told_apart(desk):
+    """The id of each is the name of the other then."""
+    dabs(desk)
+    table = desk.segmentation.GetSegmentation()
+    table.GetSegment("cytoplasm").SetName("dabs")
+    table.GetSegment("dabs").SetName("cytoplasm")
+    split(desk)
+    assert "dabs: 2 cells" in desk.effect.message
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2"), CELLS)
+
+
 @pytest.mark.parametrize("selected", ["dabs", "bead"])
 def test_a_further_dab_updates_the_preview_and_can_be_applied(desk, selected):
     """Who paints it has the dabs selected by then."""
