@@ -399,12 +399,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def _showOutcome(self) -> None:
         editorNode = self.scriptedEffect.parameterSetNode()
-        if not self._isOfInputs():
+        if same := self._isOfInputs():
+            shown = self.results.shown(self._edited)
+            self.preview.show(shown, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
+            same = self.session.outcome is not None  # the editor may choose another volume when a node is added
+        if not same:
             self.reset()
             self.say(_("The volume, its place or the segmentation changed while filling: press Fill again."))
             return
-        shown = self.results.shown(self._edited)
-        self.preview.show(shown, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
         self._overlayTimer.start()
         text = summary(self.session.outcome)
         if gone := self.results.gone():

@@ -87,6 +87,8 @@ def requireVisibleSegment(editorNode: Any) -> None:
         raise InputError(_("No segmentation is selected: choose or create one at the top of Segment Editor."))
     if editorNode.GetSourceVolumeNode() is None:
         raise InputError(_("No source volume is selected: choose the tomogram at the top of Segment Editor."))
+    if not editorNode.GetSegmentationNode().GetSegmentation().GetNumberOfSegments():
+        raise InputError(_("Add a segment and draw it on two or more slices first."))
     if not chosen_segments(editorNode.GetSegmentationNode(), None, True):
         raise InputError(allHidden())
 

@@ -122,6 +122,28 @@ def test_a_volume_with_channels_is_refused_also_by_the_guide(desk):
     assert not desk.effect.session.running
 
 
+def test_an_undo_of_all_segments_is_not_called_hidden(desk):
+    desk.draw()
+    desk.fill()
+    desk.segmentation.GetSegmentation().RemoveAllSegments()
+    desk.effect.onPreview(automatic=True)
+    assert "Add a segment" in desk.effect.message
+
+
+def test_a_volume_that_the_editor_lets_go_of_while_the_preview_is_made_is_told(desk):
+    """Its selector does not list label maps: it forgets the volume when the node of the preview is added."""
+    import slicer
+
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    slicer.util.updateVolumeFromArray(labels, ball().astype(np.int16))
+    desk.draw()
+    desk.node.SetAndObserveSourceVolumeNode(labels)
+    desk.effect.updateGUIFromMRML()
+    desk.fill()
+    assert "Unexpected" not in desk.effect.message
+    assert "changed" in desk.effect.message
+
+
 def test_one_drawn_slice_is_pointed_out(desk):
     desk.draw([15])
     desk.count()
