@@ -23,8 +23,9 @@ from pathlib import Path
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.train import telling_how_to_go_on
 from ACSegLib.compute import DEVICES
-from ACSegLib.errors import Cancelled
+from ACSegLib.errors import Cancelled, FileError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.workflows import AdaptRequest
@@ -84,14 +85,11 @@ def run(options: Options, progress: Progress) -> Results:
     for volume, file in zip(volumes, files, strict=True):
         volume.name = stem(file)
     request = AdaptRequest.from_options(volumes, open_model(options.model), options, output)
-    try:
+    with telling_how_to_go_on(output, Cancelled):
         result = run_request(request, progress=progress)
-    except Cancelled as stop:
-        if not checkpoint.exists():
-            raise
-        raise Cancelled(f"cancelled; the state is in {checkpoint}; add --resume to continue.") from stop
     result.model.card["name"] = output.stem
-    save_model(result.model, output)
+    with telling_how_to_go_on(output, FileError):
+        save_model(result.model, output)
     discard(checkpoint)
     return Results(
         tomograms={file: estimate.as_dict() for file, estimate in zip(files, result.estimates, strict=True)},

@@ -233,7 +233,7 @@ def describe(results: Results) -> str:
         lines += [f"  note: {note}" for note in row.notes]
     lines += [f"written: {path}" for path in results.outputs.values()]
     if results.skipped:
-        lines.append(f"skipped, because the results exist: {len(results.skipped)} images")
+        lines.append(f"skipped, because the results exist: {counted(len(results.skipped), 'images')}")
     return "\n".join([*lines, *failure_lines(results.failures, len(results.images))])
 
 

@@ -237,7 +237,7 @@ def run(options: Options, progress: Progress) -> Results:
     stages = progress.stages(train=2, refinement_network=1 if options.surface_refinement else 0)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
-        with _telling_how_to_go_on(output, Cancelled):
+        with telling_how_to_go_on(output, Cancelled):
             result = run_request(request, progress=stages.train)
         model, main_process = result.model, result.main_process
         final_loss = result.history[-1]["loss"] if result.history else None
@@ -245,7 +245,7 @@ def run(options: Options, progress: Progress) -> Results:
     outputs: dict[str, str] = {}
     if main_process:
         # Before the refinement network is trained: whatever becomes of that, hours of training are not lost.
-        with _telling_how_to_go_on(output, FileError):
+        with telling_how_to_go_on(output, FileError):
             save_model(model, output)
         discard(beside(output, ".checkpoint"))
         if options.surface_refinement:
@@ -268,7 +268,8 @@ def run(options: Options, progress: Progress) -> Results:
 
 
 @contextlib.contextmanager
-def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Iterator[None]:
+def telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Iterator[None]:
+    """Let the sentence on the end of a training name its checkpoint, if there is one."""
     try:
         yield
     except end as stop:

@@ -160,13 +160,18 @@ def run_adapt(request: AdaptRequest, progress: Progress | None = None) -> AdaptR
     ------
     InputError
         If the model does not suit, or finds no cells in a tomogram.
+    FileError
+        If there is no checkpoint to resume from.
     Cancelled
         The state is kept beside `model_file`.
     """
     from ACSegLib.network.refinement.network import with_refinement_network_of
+    from ACSegLib.network.train.checkpoint import require_checkpoint
     from ACSegLib.network.train.training import train
 
     _require_suitable(request.model)
+    if request.resume and request.model_file:  # now, and not after the simulation
+        require_checkpoint(beside(request.model_file, ".checkpoint"))
     start, progress = time.monotonic(), progress or Progress()
     stages = progress.stages(estimate=2, simulate=20, score=2, train=74, score_again=2)
     estimates = [
@@ -256,7 +261,7 @@ def _settings(request: AdaptRequest, minutes: float) -> TrainingSettings:
         init=request.model,
         checkpoint=checkpoint,
         keep_checkpoint=checkpoint is not None,
-        resume=bool(request.resume and checkpoint and checkpoint.exists()),
+        resume=bool(request.resume and checkpoint),
     )
 
 

@@ -58,7 +58,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "a worker process ended unexpectedly, most likely because memory ran out; run again with --workers 1 "
             "(finished volumes are kept)."
         ),
-        _("cancelled; the state is in {0}; add --resume to continue."),
         _("cancelled; what is finished ({0}) is noted in {1}; the same command continues."),
         _("cannot create the folder {0}: {1}; choose another with -o."),
         _("cannot write in {0}: {1}; choose another folder."),

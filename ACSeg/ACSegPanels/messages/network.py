@@ -28,7 +28,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("a refinement network has no refinement network of its own; the model is damaged."),
         _("a tile of {0} voxels does not fit in memory; choose a smaller --tile, or close programs."),
         _("cannot write {0}: it is a folder; name a file in it, such as {1}{2}."),
-        _("cannot write {0}: it needs {1} MiB and {2} has {3} MiB free; free some space or choose another folder."),
+        _("cannot write {0}: it needs {1} MiB, and {2} has {3} MiB free; free some space or {4}."),
         _("contrast must be one of {0}, not {1}."),
         _("ema must be from 0 to below 1, not {0}."),
         _("fixed normalisation needs the statistics of the training volumes."),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.json_values import Json
 from ACSegLib.network.model.model_file import METADATA_KEY, write_tensors
 from ACSegLib.network.train.plan import Plan
@@ -20,6 +21,8 @@ from ACSegLib.network.train.plan import Plan
 if TYPE_CHECKING:
     import torch
 
+#: Choices whose option has another name.
+_OPTIONS = {"patch_size": "--patch", "batch_size": "--batch", "base": "--base-filters", "residual": "--blocks"}
 _FORMAT, _VERSION = "acseg-checkpoint", 1
 
 
@@ -77,12 +80,17 @@ def save_checkpoint(path: Path, state: State, plan: Plan, tensors: dict[str, tor
     write_tensors(tensors, json.dumps(header), path)
 
 
+def require_checkpoint(path: Path) -> None:
+    """Raise FileError if there is nothing to resume from."""
+    if not path.is_file():
+        raise FileError(f"there is no checkpoint {path} to resume from; start the training without --resume.")
+
+
 def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
     """Read a checkpoint; FileError if it is missing, damaged or of another version."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise FileError(f"there is no checkpoint {path} to resume from; start the training without --resume.")
+    require_checkpoint(path)
     try:
         with safe_open(os.fspath(path), framework="pt") as stream:
             header = json.loads((stream.metadata() or {})[METADATA_KEY])
@@ -105,7 +113,7 @@ def require_same_course(path: Path, before: State, now: State) -> None:
             "start without --resume."
         )
     changed = [
-        f"{name} was {before.choices.get(name)}, not {now.choices.get(name)}"
+        f"{_option(name)} was {_told(name, before)}, and is {_told(name, now)} now"
         for name in sorted(before.choices.keys() | now.choices.keys())
         if before.choices.get(name) != now.choices.get(name)
     ]
@@ -114,6 +122,21 @@ def require_same_course(path: Path, before: State, now: State) -> None:
             f"the training of the checkpoint {path} had other options ({'; '.join(changed)}); use those, or start "
             "without --resume."
         )
+
+
+def _option(name: str) -> str:
+    """The option of `acseg train` that makes a choice."""
+    return _OPTIONS.get(name, "--" + name.replace("_", "-"))
+
+
+def _told(name: str, state: State) -> str:
+    """What was chosen, as its option states it."""
+    value = state.choices.get(name)
+    if name == "patch_size" and value is not None:
+        return size_text(value)
+    if name == "residual" and value is not None:
+        return "residual" if value else "plain"
+    return "not given" if value is None else str(value)
 
 
 def set_aside(path: Path) -> str | None:
@@ -137,15 +160,15 @@ def _older(path: Path) -> Path:
     return path.with_name(path.name + ".old")
 
 
-def require_space(path: Path, size: int) -> None:
+def require_space(path: Path, size: int, advice: str = "choose another folder") -> None:
     """Raise FileError unless the folder of `path` exists and has `size` bytes free, with something to spare."""
     if not path.parent.is_dir():
         raise FileError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
     free = shutil.disk_usage(path.parent).free
-    if free < size * 1.1 + (1 << 20):
+    if free < (needed := size * 1.1 + (1 << 20)):
         raise FileError(
-            f"cannot write {path}: it needs {size / 2**20:.0f} MiB and {path.parent} has {free / 2**20:.0f} MiB free; "
-            "free some space or choose another folder."
+            f"cannot write {path}: it needs {needed / 2**20:.1f} MiB, and {path.parent} has {free / 2**20:.1f} MiB "
+            f"free; free some space or {advice}."
         )
 
 

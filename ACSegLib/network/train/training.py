@@ -283,7 +283,7 @@ def _scratch(settings: TrainingSettings, fingerprints: Sequence[Fingerprint], pl
     if voxels * 5 < available_memory() * _IN_MEMORY_SHARE:
         return None
     folder = Path(settings.scratch or tempfile.gettempdir())
-    require_space(folder / "arrays", voxels * 5)
+    require_space(folder / "arrays", voxels * 5, "name another folder with --scratch")
     return folder
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from ACSegLib.commands import adapt as command
 from ACSegLib.commands.main import main
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.files import save_volume
 from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.network.model import model_file
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.network.refinement.network import without_refinement_network
@@ -72,8 +73,15 @@ def test_a_model_is_better_on_unseen_twins_after_the_adaptation(
 
 
 def test_the_command_writes_the_model_and_continues_after_a_cancel(
-    tomogram: Volume, small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tomogram: Volume,
+    small_model: Model,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def full_disk(*_: object) -> None:
+        raise FileError("cannot write: no space.")
+
     image, start, output = tmp_path / "scan.nrrd", tmp_path / "start.acseg", tmp_path / "mine.acseg"
     save_volume(tomogram, image)
     save_model(small_model, start)
@@ -84,11 +92,17 @@ def test_the_command_writes_the_model_and_continues_after_a_cancel(
         if "training: step" in message:
             flag.set()
 
+    with pytest.raises(FileError, match=r"no checkpoint \S*mine.acseg.checkpoint to resume from"):
+        command.run(command.Options(**words, resume=True), Progress())
     with pytest.raises(Cancelled, match="--resume"):
         command.run(command.Options(**words, minutes=5.0), Progress(cancel_in_training, cancelled=flag))
     checkpoint = tmp_path / "mine.acseg.checkpoint"
     assert checkpoint.exists()
     assert not output.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "save_model", full_disk)
+        with pytest.raises(FileError, match=r"no space; the state is in \S*mine.acseg.checkpoint; add --resume"):
+            command.run(command.Options(**words, minutes=0.05, resume=True), Progress())
     results = command.run(command.Options(**words, minutes=0.05, resume=True), Progress())
     assert not checkpoint.exists()
     assert load_model(output).card["name"] == "mine"

@@ -81,11 +81,14 @@ class TestResume:
         with pytest.raises(Cancelled):
             train([pair(0)], settings(checkpoint=path), Progress(cancelled=CancelledAfter(40)))
         changed = settings(checkpoint=path, resume=True, sparse="off", overrides={**TINY, "base": 8})
-        with pytest.raises(InputError, match="base was 4, not 8; sparse was auto, not off"):
+        with pytest.raises(InputError, match="--base-filters was 4, and is 8 now; --sparse was auto, and is off now"):
             train([pair(0)], changed)
+        resized = settings(checkpoint=path, resume=True, overrides={**TINY, "patch_size": [8, 16, 24]})
+        with pytest.raises(InputError, match="--patch was 16 x 16 x 16, and is 24 x 16 x 8 now"):
+            train([pair(0)], resized)
         spec = unet_spec(2, base=4)
         start = Model(spec, build_seeded(spec, 0).state_dict(), [Segment("cell", 1), Segment("bead", 2)])
-        with pytest.raises(InputError, match=r"init was None, not the model [0-9a-f]{12}\)"):
+        with pytest.raises(InputError, match=r"--init was not given, and is the model [0-9a-f]{12} now\)"):
             train([pair(0)], settings(checkpoint=path, resume=True, init=start))
         other = replace(start, state_dict={**start.state_dict, "heads.0.bias": torch.ones(3)})
         assert start.digest() != other.digest()
