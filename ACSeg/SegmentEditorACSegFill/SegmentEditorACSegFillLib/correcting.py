@@ -62,6 +62,7 @@ class Correcting(ParameterWidgets):
         self.memory = Memory()
         self._unread: tuple = ()
         self._named = ""  # ID of the segmentation for which slices are named
+        self._segments: dict[str, Any] = {}  # ID -> weak reference to the segment that is remembered
 
     @property
     def active(self) -> bool:
@@ -118,6 +119,7 @@ class Correcting(ParameterWidgets):
         if self._named not in ("", place[0]):  # the slices that are named were checked in another segmentation
             self._effect.setParameter("CorrectSlices", "")
         self._named = place[0]
+        self._forgetReplaced()
         if self.memory.holds(place):
             return
         try:
@@ -155,6 +157,7 @@ class Correcting(ParameterWidgets):
     def before(self, inputs: FillInputs) -> Remembered:
         """What was there before the corrections; an InputError if there are none."""
         self.readCells()
+        self.remember()
         known = self.memory.before(_place(inputs.key), inputs.drawn)
         if known is None or not known[1]:
             raise InputError(
@@ -188,8 +191,29 @@ class Correcting(ParameterWidgets):
         return f"{said} {hint}"
 
     def _existing(self) -> list[str]:
-        node = self._effect.parameterSetNode().GetSegmentationNode()
-        return list(node.GetSegmentation().GetSegmentIDs())
+        """Ids of the segments that there are, of which is noted which they are."""
+        import vtk
+
+        table = self._effect.parameterSetNode().GetSegmentationNode().GetSegmentation()
+        self._segments = {identifier: vtk.vtkWeakReference() for identifier in table.GetSegmentIDs()}
+        for identifier, reference in self._segments.items():
+            reference.Set(table.GetSegment(identifier))
+        return list(self._segments)
+
+    def _forgetReplaced(self) -> None:
+        """Forget segments of which others of the same ids took the place, as by the next time point of a sequence.
+
+        What differs between them, nobody drew. An edit and undo leave the segments what they are.
+        """
+        table = self._effect.parameterSetNode().GetSegmentationNode().GetSegmentation()
+        here = [table.GetSegment(identifier) for identifier in self._segments]
+        known = [reference.Get() for reference in self._segments.values()]
+        if not known or any(a is b is not None for a, b in zip(here, known, strict=True)):
+            return
+        self._segments = {}
+        self.memory.forget()
+        if self.text("CorrectSlices"):
+            self._effect.setParameter("CorrectSlices", "")
 
 
 def _place(key: tuple) -> tuple:

@@ -66,6 +66,36 @@ def test_a_slice_drawn_right_is_previewed_applied_and_taken_back(desk):
     assert np.array_equal(desk.array(), drawn)
 
 
+@pytest.mark.parametrize("recording", [False, True])
+def test_the_next_time_point_of_a_sequence_is_no_correction(desk, recording):
+    """A browser puts another segmentation into the node; what differs from the one before, nobody drew."""
+    import slicer
+
+    sequences = slicer.vtkSlicerSequencesLogic()
+    sequences.SetMRMLScene(slicer.mrmlScene)
+    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode")
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    series.SetDataNodeAtValue(desk.segmentation, "0")
+    desk.effect._stopObserving()
+    draw(desk.host, "cytoplasm", ball(centre=(15, 12, 15), radius=7))
+    series.SetDataNodeAtValue(desk.segmentation, "1")
+    browser.SetAndObserveMasterSequenceNodeID(series.GetID())
+    browser.AddProxyNode(desk.segmentation, series, False)
+    browser.SetSaveChanges(series, recording)
+    browser.SetSelectedItemNumber(0)
+    sequences.UpdateProxyNodesFromSequences(browser)
+    reopened(desk)
+    name_slices(desk, "15")
+    browser.SetSelectedItemNumber(1)
+    sequences.UpdateProxyNodesFromSequences(browser)
+    pump(lambda: not desk.effect.counting)
+    desk.fill()
+    assert "Nothing was changed yet" in desk.effect.message
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    assert "Took k = 15 as drawn right" in desk.effect.message
+
+
 def name_slices(desk, text):
     edit = desk.effect.correcting.widgets["CorrectSlices"]
     edit.setText(text)
