@@ -1,4 +1,4 @@
-"""How well float32, in which fills and splits compute, tells the intensities of an image apart."""
+"""How well float32, in which fills, splits and networks compute, tells the intensities of an image apart."""
 
 from __future__ import annotations
 

@@ -91,9 +91,9 @@ class Padding:
         return found
 
     def replace(self, array: np.ndarray) -> None:
-        """Put the replacement in the place of the padding, within a float32 array."""
+        """Put the replacement in the place of the padding, within an array of floats."""
         for value in self.values:
-            array[array == np.float32(value)] = self.replacement
+            array[array == array.dtype.type(value)] = self.replacement
 
     def note(self, treatment: str) -> str:
         """Give the sentence that tells a user; `treatment`, its end, says what became of the padding."""

@@ -26,6 +26,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import every_nth
+from ACSegLib.float32 import levels_of
 from ACSegLib.json_values import Json
 from ACSegLib.padding import Padding, paddings_for_networks
 from ACSegLib.threads import chunks_of, in_threads
@@ -37,6 +38,8 @@ ROBUST_PERCENTILES = (0.5, 99.5)
 SPACING_TOLERANCE = 0.02
 #: Ratio of voxel sizes that no two images of one study have, but a wrong unit has (nm and angstrom: 10).
 UNLIKELY_RATIO = 8.0
+#: Values of float32 within the usual intensities of an image, at least, with which it is computed in float32.
+MIN_LEVELS = 4096
 #: Patch of a model whose file does not state its own.
 DEFAULT_PATCH = (64, 64, 64)
 #: Voxels of an image that its statistics are measured on.
@@ -326,11 +329,14 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
     """Replace padding, clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
 
     An image of one value becomes 0 everywhere; values that are not finite become the mean, 0, or 0 itself without it.
+    Intensities that float32 can hardly tell apart, as 1e7 to 1e7 + 1, are computed in float64.
     """
     result = np.empty(array.shape, np.float32)
+    number = np.float64 if _are_too_fine(array.dtype, statistics) else np.float32
 
     def apply(planes: slice) -> None:
-        for part, values in zip(result[planes], array[planes], strict=True):  # in the cache of the processor
+        for place, values in zip(result[planes], array[planes], strict=True):  # in the cache of the processor
+            part = place if number is np.float32 else np.empty(place.shape, number)
             part[...] = values
             known = np.isfinite(part)
             if not known.all():  # an infinite one would be clipped to the brightest or darkest intensity
@@ -339,12 +345,22 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
                 if statistics.padding is not None:
                     statistics.padding.replace(part)
                 np.clip(part, statistics.low, statistics.high, out=part)
-                part -= np.float32(statistics.mean)
+                part -= number(statistics.mean)
                 if statistics.deviation > 0:
-                    part /= np.float32(statistics.deviation)
+                    part /= number(statistics.deviation)
+            if part is not place:
+                place[...] = part
 
     in_threads(apply, chunks_of(result))
     return result
+
+
+def _are_too_fine(dtype: np.dtype, statistics: IntensityStatistics | None) -> bool:
+    """Whether float32 has few values for the usual intensities of an image in a wider type, or none."""
+    if statistics is None or np.can_cast(dtype, np.float32):
+        return False
+    levels = levels_of(np.array([statistics.low, statistics.high]), (0.0, 100.0))
+    return levels is not None and levels.steps < MIN_LEVELS
 
 
 def normalise(array: np.ndarray, normalisation: Normalisation) -> np.ndarray:

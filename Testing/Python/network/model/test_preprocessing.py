@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from ACSegLib.errors import FileError
 from ACSegLib.network.model.model_file import read_card
-from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
+from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing, normalise
 from ACSegLib.network.model.pretrained import pretrained_model
 
 #: As files were written before preprocessing was a dataclass; the order of the keys is part of it.
@@ -67,3 +68,17 @@ def test_a_threshold_that_makes_no_sense_counts_as_not_measured(value):
 def test_damaged_entries_are_errors(described):
     with pytest.raises((ValueError, LookupError, TypeError, AttributeError)):
         Preprocessing.from_json(described)
+
+
+@pytest.mark.parametrize("kind", ["volume", "matched"])
+@pytest.mark.parametrize(("offset", "factor"), [(1e7, 1.0), (0.0, 1e39)])
+def test_intensities_that_float32_cannot_tell_apart_are_normalised_all_the_same(kind, offset, factor):
+    """As values with a large constant added, of which float32 has steps of 1, or values that are infinite in it."""
+    image = np.random.default_rng(0).normal(1.0, 0.3, (12, 12, 12))
+    image[0, 0, 0] = np.nan
+    image[:, :, 0] = 0.0  # padding
+    expected = normalise(image, Normalisation(kind))
+    found = normalise(factor * image + offset, Normalisation(kind))
+    assert found.dtype == np.float32
+    assert np.allclose(found, expected, atol=1e-5)
+    assert np.isfinite(found).all()
