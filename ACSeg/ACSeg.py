@@ -150,16 +150,24 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
             self.panels["Label"].showChosen()
 
     def initializeParameterNode(self):
-        """Bind the panels to the scene's parameter node, and choose the first nodes where none are chosen."""
-        parameters = self.logic.getParameterNode()
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # with those of colours, label maps, overlays
-        own = "vtkMRMLScalarVolumeNode"
-        images = (v for v in volumes if v.GetClassName() == own and not v.GetAttribute("ACSeg.Role"))
-        volume = next(images, None)
+        """Bind the panels to the scene's parameter node, and choose a volume where none is chosen."""
+        parameters, volume = self.logic.getParameterNode(), self._volumeToChoose()
         for name in ("sourceVolume", "predictVolume"):
             if parameters.getValue(name) is None and volume is not None:
                 parameters.setValue(name, volume)
         self.setParameterNode(parameters)
+
+    @staticmethod
+    def _volumeToChoose():
+        """The volume that the slice views show, else the first; none that the selectors do not list, or an overlay."""
+        from ACSegPanels.views import shownVolumes
+
+        own = "vtkMRMLScalarVolumeNode"
+        volumes = slicer.util.getNodesByClass(own)  # with those of colours and label maps
+        images = [v for v in volumes if v.GetClassName() == own and not v.GetAttribute("ACSeg.Role")]
+        images = [v for v in images if not v.GetHideFromEditors()]
+        shown = shownVolumes()
+        return next((v for v in images if v.GetID() in shown), next(iter(images), None))
 
     def setParameterNode(self, parameters):
         """Bind the panels to a parameter node (None: to nothing)."""

@@ -141,6 +141,23 @@ def test_what_no_selector_shows_is_not_taken_for_the_tomogram(module, other):
     assert module.parameters.predictVolume is tomogram
 
 
+def test_the_volume_that_the_views_show_is_taken_as_by_segment_editor(module):
+    import slicer
+
+    hidden = add_volume(np.zeros((4, 4, 4), np.float32), "of another module")
+    hidden.HideFromEditorsOn()
+    first, second = (add_volume(np.zeros((4, 4, 4), np.float32), name) for name in ("first", "second"))
+    slicer.util.setSliceViewerLayers(background=second)
+    module.enter()
+    assert module.parameters.sourceVolume is second
+    assert module.parameters.predictVolume is second
+    for name in ("sourceVolume", "predictVolume"):
+        module.parameters.setValue(name, None)
+    slicer.util.setSliceViewerLayers(background=None)
+    module.enter()
+    assert module.parameters.sourceVolume is first
+
+
 def test_scene_close_and_after(module):
     import slicer
 
