@@ -123,6 +123,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the others. Give the same structure the same name in all files. If they are different structures, add "
             "--missing unknown."
         ),
+        _(
+            "{0} has {1} numbered segments of about one size ({2}), but a network learns kinds, and not single "
+            "cells. Give all cells of a kind one value and name; acseg predict --cells splits the cells of a "
+            "prediction."
+        ),
         _("{0} has {1} voxels{2}, too few to learn from; leave it out, or correct its voxel size or --spacing."),
         _("{0} holds weights that are not finite ({1}); train or fetch it again."),
         _("{0} is a folder, not a model file."),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.preprocessing import UNLIKELY_RATIO
@@ -17,6 +20,10 @@ _SAME_IMAGE = 0.9999
 _FATAL_RATIO = 100.0
 #: Segments that a note lists.
 _LISTED = 5
+#: Numbered segments of one name and one volume that are cells, not kinds: at least so many, of sizes (10th and 90th
+#: percentile) within so much.
+_MIN_CELLS, _MAX_CELL_RATIO = 10, 8.0
+_NUMBERED = re.compile(r"(.*?)[ _-]*\d+")
 
 
 def compare(
@@ -55,9 +62,32 @@ def compare(
     if training and not any(_labelled(f) for f in training):
         text = "no training volume has a labelled voxel, so there is nothing to learn; label at least one of them."
         return [*problems, Problem("labels", text)]
+    problems += _single_cells(training)
     lonely = _without_shared_segment(training) if missing == "background" else []
     problems += lonely or _partial_segments(training, missing)
     return problems + (_spacing_problems([*training, *validation]) if resampled else [])
+
+
+def _single_cells(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+    """A volume whose cells have a label value each: to a network they would be as many kinds, which look the same.
+
+    Kinds differ more in size than cells of one kind.
+    """
+    for f in fingerprints:
+        groups: dict[str, dict[str, str]] = {}
+        for key, name in _labelled(f).items():
+            if match := _NUMBERED.fullmatch(key):
+                groups.setdefault(match[1], {})[key] = name
+        for group in groups.values():
+            low, high = np.percentile([f.voxels[key] for key in group], (10, 90))
+            if len(group) >= _MIN_CELLS and high < _MAX_CELL_RATIO * low:
+                text = (
+                    f"{f.name} has {len(group)} numbered segments of about one size ({_some(group)}), but a network "
+                    "learns kinds, and not single cells. Give all cells of a kind one value and name; acseg predict "
+                    "--cells splits the cells of a prediction."
+                )
+                return [Problem("table", text, fatal=False)]
+    return []
 
 
 def _without_shared_segment(fingerprints: Sequence[Fingerprint]) -> list[Problem]:

@@ -370,6 +370,26 @@ class TestChecks:
         empty = case("d", 3, labels=np.zeros((16, 16, 16), np.uint8))
         assert [p.kind for p in problems_of([case("a", 0), empty])] == ["labels"]
 
+    @pytest.mark.parametrize("name", ["Segment_{}", "nucleus {}"])
+    def test_cells_with_a_value_each_are_no_kinds(self, name):
+        """As masks of Cellpose or StarDist: a network would learn as many kinds, and find none of them."""
+        k, j, i = np.indices((16, 16, 16)) // 4
+        grid = 16 * k + 4 * j + i + 1
+        for count, told in ((9, False), (12, True)):
+            labels = np.where(grid <= count, grid, 0).astype(np.uint8)
+            names = {n: name.format(n) for n in range(1, count + 1)}
+            volume = Volume(np.random.default_rng(0).normal(size=(16, 16, 16)), Geometry((30, 30, 30), unit="nm"))
+            found = problems_of([Case.of(volume, Segmentation.from_labels(labels, volume.geometry, names), "a")])
+            assert [p.message.startswith(f"a has {count} numbered segments of about one size") for p in found] == (
+                [True] if told else []
+            )
+        assert not found[0].fatal
+        refuse(found, force=True)
+        sizes = np.cumsum(2 ** np.arange(10))  # kinds, such as organs, differ more in size
+        kinds = np.searchsorted(sizes, np.arange(16**3)).reshape(16, 16, 16)
+        segmentation = Segmentation.from_labels(np.where(kinds < 10, kinds + 1, 0).astype(np.uint8), volume.geometry)
+        assert not problems_of([Case.of(volume, segmentation, "a")])
+
     def test_labels_that_are_all_empty_are_refused_whatever_is_forced(self):
         empty = case("d", 3, labels=np.zeros((16, 16, 16), np.uint8))
         with pytest.raises(InputError, match="no training volume has a labelled voxel"):
