@@ -234,6 +234,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         if not pairs:
             raise InputError("there is nothing to train on: give at least one pair of volume and segmentation.")
+        for pair in (*pairs, *validation):
+            if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+                raise InputError(f"a pair for a training is a volume and its segmentation, not {pair!r}.")
         with CommandFiles() as files:
             request = {"table": files.pairs(pairs, validation), "output": str(modelPath), **options}
             task = files.start(

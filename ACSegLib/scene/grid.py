@@ -135,7 +135,7 @@ def matrix_from_geometry(geometry: Geometry, unit: str) -> np.ndarray:
 def of_volume(volume_node: Any) -> Grid:
     """Where the voxels of a volume node lie, in its own frame; an InputError if it has none."""
     image = volume_node.GetImageData()
-    if image is None or image.GetNumberOfPoints() == 0:
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise InputError(f"volume {volume_node.GetName()!r} has no voxels; load its file again.")
     return Grid(volume_matrix(volume_node), image.GetDimensions()[::-1])
 

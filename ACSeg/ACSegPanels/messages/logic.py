@@ -8,6 +8,7 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
+        _("a pair for a training is a volume and its segmentation, not {0}."),
         _("a segmentation node needs its volume as a node too, not as a file."),
         _("segmentation {0} has no volume; choose the one it belongs to."),
         _("the file {0} does not exist; choose another one."),

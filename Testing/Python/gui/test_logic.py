@@ -389,6 +389,14 @@ def test_nodes_of_another_kind_are_named(scene):
         ACSegLogic().measure("cell", volume)
 
 
+@pytest.mark.parametrize("pair", ["one volume", "ab", ("image", "labels", "more")])
+def test_what_is_no_pair_for_a_training_is_refused_in_a_sentence(scene, tmp_path, pair):
+    from ACSegPanels.logic import ACSegLogic
+
+    with pytest.raises(InputError, match="a pair for a training is a volume and its segmentation, not"):
+        ACSegLogic().train([pair], tmp_path / "cells.acseg")
+
+
 def test_the_training_of_the_documentation_runs_as_it_stands(scene, quick, tmp_path):
     """With a worker that is quick; the real one is at work in test_panels and test_cli_network."""
     import slicer

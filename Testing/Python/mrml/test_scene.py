@@ -47,11 +47,16 @@ def test_nothing_to_read_is_said_plainly(mrml):
         volume_from_node(empty)
     with pytest.raises(InputError, match="no volume is chosen"):
         volume_from_node(None)
+    import vtk
+
+    allocated = vtk.vtkImageData()
+    allocated.SetDimensions(2, 2, 2)  # but never given values
+    empty.SetAndObserveImageData(allocated)
+    with pytest.raises(InputError, match=r"hollow.*no voxels"):
+        volume_from_node(empty)
     with pytest.raises(InputError, match="no segmentation is chosen"):
         segmentation_from_node(None, empty)
     colour = mrml.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
-    import vtk
-
     image = vtk.vtkImageData()
     image.SetDimensions(2, 2, 2)
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
@@ -138,8 +143,9 @@ def test_overlapping_segments_take_two_layers(mrml, volume, segmentation):
     assert segmentation.GetSegmentation().GetNumberOfLayers() == 2
     read = segmentation_from_node(segmentation, volume)
     assert read.overlapping
+    rows = {row.id: row for row in read.segments}  # the name of the new one is the id of the first
     for identifier, truth in [("S1", boxes() == 1), ("S2", boxes() == 2), (new, over != 0)]:
-        assert np.array_equal(read.mask(identifier), truth)
+        assert np.array_equal(read.mask(rows[identifier]), truth)
     back = write_segmentation_to_node(read, volume_node=volume)
     assert isinstance(back, slicer.vtkMRMLSegmentationNode)
     for identifier, truth in [("S1", boxes() == 1), ("S2", boxes() == 2), (new, over != 0)]:
