@@ -100,11 +100,11 @@ class LabelledSlices:
             )
         return None
 
-    def notes(self) -> list[str]:
-        """What a user should know: slices with stray voxels."""
+    def notes(self, otherwise: str = "list every labelled slice if it does (--slices)") -> list[str]:
+        """What a user should know: slices with stray voxels, to be erased; `otherwise` says what else can be done."""
         return [
             f"slice {n} on axis {both_names(axis)} (slices count from 0) holds only a few stray voxels, so it does not "
-            "count as labelled; erase them, or list every labelled slice if it does (--slices)."
+            f"count as labelled; erase them, or {otherwise}."
             for axis, numbers in self.stray.items()
             for n in numbers
         ]

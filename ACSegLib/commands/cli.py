@@ -59,7 +59,7 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     options = from_mapping(command.Options, values)
     output = _ProgressLines(module.title, command.SUMMARY)
     with assume_unit(unit) as assumed:
-        done = execute(module.command, options, Progress(output, cancel), checksums=False)
+        done = execute(module.command, options, Progress(output, cancel, notes=output.note), checksums=False)
     output.end()
     print(done.description, flush=True)
     if assumed.of_ones:
@@ -81,6 +81,7 @@ class _ProgressLines:
         self._name = name
         self._clock = time.monotonic()
         self._last = -1.0
+        self._told: set[str] = set()
         self._send(
             "<filter-start>",
             f"<filter-name>{escape(name)}</filter-name>",
@@ -95,6 +96,12 @@ class _ProgressLines:
         if fraction >= 1.0 or time.monotonic() - self._last > 0.1:
             self._last = time.monotonic()
             self._send(f"<filter-progress>{fraction:.4f}</filter-progress>")
+
+    def note(self, text: str) -> None:
+        """Show, once, what the user should know now; the results tell it again."""
+        if text not in self._told:
+            self._told.add(text)
+            self._send(f"note: {text}")
 
     def end(self) -> None:
         """Say that all is done."""

@@ -235,7 +235,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("slice {0} does not exist: the truth has slices 0 to {1}."),
         _(
             "slice {0} on axis {1} (slices count from 0) holds only a few stray voxels, so it does not count as "
-            "labelled; erase them, or list every labelled slice if it does (--slices)."
+            "labelled; erase them, or {2}."
         ),
         _(
             "slice {0} on axis {1} holds labels but is not among the listed slices (slices count from 0); list it "

@@ -102,7 +102,8 @@ def examine(
 def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignore: str) -> Fingerprint:
     problems: list[Problem] = []
     labelled = labelled_slices(labels, sparse, ignore)
-    problems += [Problem("labels", f"{name}: {note}", fatal=False, warning=True) for note in labelled.notes()]
+    notes = labelled.notes("label the whole slice if it does")  # a training has no list of slices
+    problems += [Problem("labels", f"{name}: {note}", fatal=False, warning=True) for note in notes]
     known = mark_slices(labels.shape, labelled.slices) if labelled.slices else np.ones(labels.shape, bool)
     occupied = any_label(labels)
     known &= ~ignored_voxels(labels, ignore)

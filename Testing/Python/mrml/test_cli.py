@@ -16,6 +16,7 @@ import pytest
 from cli_standin import FOLDER, ROOT, check_progress, run_script, shown, slicer_command_line
 
 from ACSegLib.commands import load
+from ACSegLib.commands.cli import _ProgressLines
 from ACSegLib.commands.cli_modules import CLI_MODULES, build_parser, option_values
 from ACSegLib.commands.cli_xml import xml_text
 from ACSegLib.commands.options import describe_options, from_mapping
@@ -179,6 +180,14 @@ def other_value(info):
         )
         return str(number), info.type(number)
     return "elsewhere.nrrd", "elsewhere.nrrd"
+
+
+def test_notes_that_cannot_wait_are_shown_once_between_the_lines_of_progress(capsys):
+    lines = _ProgressLines("ACSeg Train", "trains")
+    for note in ("cell1: sparse labels", "cell1: sparse labels"):
+        lines.note(note)
+    lines.end()
+    assert capsys.readouterr().out.count("\nnote: cell1: sparse labels\n") == 1
 
 
 def test_a_wrong_number_is_one_sentence():

@@ -166,6 +166,7 @@ class TestSparse:
         found = problems_of([case(labels=labels, image=np.random.default_rng(0).normal(size=labels.shape))])
         assert [p.warning for p in found] == [True]
         assert "slice 12 on axis z (k)" in found[0].message
+        assert found[0].message.endswith("erase them, or label the whole slice if it does.")  # no option of a training
 
     def test_a_list_of_labelled_slices_is_believed(self):
         labels = np.zeros((20, 20, 20), np.uint8)
