@@ -113,10 +113,11 @@ def test_overlap_outside_the_mask_is_kept(mrml, volume, segmentation):
     write_segmentation_to_node(labels, segmentation, volume_node=volume, editor=parameters)
     allowed = volume_from_node(volume).array <= 0.3
     after = segmentation_from_node(segmentation, volume)
-    assert np.array_equal(after.mask("S1"), np.where(allowed, new == 1, boxes() == 1))
-    assert np.array_equal(after.mask(new_id), np.where(allowed, new == 2, over != 0))
+    masks = {row.id: after.mask(row) for row in after.segments}  # the name of the new one is the id of the first
+    assert np.array_equal(masks["S1"], np.where(allowed, new == 1, boxes() == 1))
+    assert np.array_equal(masks[new_id], np.where(allowed, new == 2, over != 0))
     newly_taken = allowed & (boxes() != 1) & (over == 0)
-    assert np.array_equal(after.mask("S2"), (boxes() == 2) & ~newly_taken), "where it overlapped before it still does"
+    assert np.array_equal(masks["S2"], (boxes() == 2) & ~newly_taken), "where it overlapped before it still does"
 
 
 def test_mask_without_segment_and_volume_elsewhere_are_refused(mrml, volume, segmentation):
