@@ -38,6 +38,10 @@ def find_files(paths: Sequence[str]) -> list[str]:
             files.append(str(path))
             continue
         inside = sorted(str(p) for p in entry.iterdir() if is_image_name(p.name))
+        if not inside and any(part.is_dir() for part in entry.iterdir()):
+            raise FileError(
+                f"{path}: the folder holds no image, and its sub-folders are not searched; name one of them."
+            )
         if not inside:
             raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
         files += inside

@@ -125,6 +125,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "--voxel-size."
         ),
         _("{0}: the folder holds no image ({1})."),
+        _("{0}: the folder holds no image, and its sub-folders are not searched; name one of them."),
         _("{0}: the result was resampled, whose steps enlarge its surface; acseg measure has it without."),
         _(
             "{0}: there is no such file of the probabilities of {1}; check the name. Cells that were split have "

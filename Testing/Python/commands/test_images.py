@@ -35,6 +35,13 @@ def test_a_folder_of_slices_is_one_image_and_a_folder_of_volumes_is_not(folder):
         find_images([str(folder / "pictures")])
 
 
+def test_images_in_sub_folders_are_not_searched_and_that_is_told(tmp_path):
+    (tmp_path / "cell1").mkdir()
+    save_volume(Volume(np.arange(8, dtype=np.uint8).reshape(2, 2, 2)), tmp_path / "cell1" / "image.nrrd")
+    with pytest.raises(FileError, match="holds no image, and its sub-folders are not searched; name one of them"):
+        find_images([str(tmp_path)])
+
+
 def test_zarr_is_one_image(folder):
     save_volume(Volume(IMAGE, name="c"), folder / "c.ome.zarr")
     assert find_images([str(folder / "c.ome.zarr")]) == [str(folder / "c.ome.zarr")]
