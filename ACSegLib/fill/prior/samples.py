@@ -140,11 +140,12 @@ def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
 
 
 def as_between_slices(evidence: Evidence, samples: Samples) -> Samples:
-    """The samples with outlines that are as wrong as those between the labelled slices of `evidence`.
+    """The samples, and the same with outlines that are as wrong as those between the labelled slices of `evidence`.
 
     Without the slice that a voxel lies in, outlines are interpolated over twice the distance, so that they are about
-    four times as wrong; and on an outermost slice they say nothing. Each voxel gets the error of a random plane
-    between labelled slices instead (`ShapePrior.as_between`).
+    four times as wrong; and on an outermost slice they say nothing. So each voxel is there once more, with the error of
+    a random plane between labelled slices (`ShapePrior.as_between`). It is there without as well: outlines miss thin
+    structures between the slices, which are lost where outlines are always right.
 
     The samples stay as they are where that error is not known: of fewer than three slices, and of many instances, most
     of which end within that distance. They stay where slices across another axis show it between the slices, too, and
@@ -165,7 +166,7 @@ def as_between_slices(evidence: Evidence, samples: Samples) -> Samples:
         here = np.flatnonzero(samples.plane == k)
         distances = shape.as_between(k, rng.choice(between, len(here)), samples.place[:, here])
         x[here, x.shape[1] - samples.shapes :] = kernels.shape_features(distances, shape.margin).T
-    return replace(samples, x=x)
+    return samples.joined(replace(samples, x=x))
 
 
 def _runs(planes: np.ndarray) -> list[slice]:

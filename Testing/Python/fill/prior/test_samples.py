@@ -36,7 +36,10 @@ def evidence_of(slices: list[int], parts: int = 1, across: Sequence[int] = ()) -
 def test_outlines_of_the_samples_are_as_wrong_as_between_slices(slices: list[int], monkeypatch) -> None:
     monkeypatch.setattr(shape, "OUTLINE_MARGIN", 0.0)  # the feature is d / (1 + |d|) then
     evidence = evidence_of(slices)
-    samples = as_between_slices(evidence, collect_samples(evidence))
+    plain = collect_samples(evidence)
+    taught = as_between_slices(evidence, plain)
+    samples = taught.part(np.arange(len(taught.y)) >= len(plain.y))
+    assert np.array_equal(samples.x[:, :-2], plain.x[:, :-2])
     feature = samples.x[:, -2]
     distance = feature / (1 - np.abs(feature))
     gaps = np.diff(slices)
@@ -45,6 +48,16 @@ def test_outlines_of_the_samples_are_as_wrong_as_between_slices(slices: list[int
         here = samples.plane == k
         right = 20 - CURVATURE / 2 * (k - 24) ** 2 - np.hypot(*(samples.place[:, here] - 24))
         assert np.mean(right - distance[here]) == pytest.approx(expected, abs=0.3)
+
+
+def test_the_samples_show_outlines_that_miss_what_lies_between_slices_as_well() -> None:
+    evidence = evidence_of([8, 24, 40])
+    plain = collect_samples(evidence)
+    taught = as_between_slices(evidence, plain)
+    first = taught.part(np.arange(len(taught.y)) < len(plain.y))
+    assert len(taught.y) == 2 * len(plain.y)
+    assert np.array_equal(first.x, plain.x)
+    assert np.array_equal(first.weight, plain.weight)
 
 
 @pytest.mark.parametrize(
