@@ -23,8 +23,8 @@ from ACSegLib.threads import in_threads
 _FIELDS = 7
 #: Planes whose weights are computed together, and pairs of neighbours that are learned from, at most. Bound.
 _PLANES, _PAIRS = 8, 20_000
-#: Iterations of the regression. Bound.
-_ITERATIONS = 50
+#: Steps of the regression; loss, of all pairs, that one more must save; change of the coefficients that counts. Bound.
+_ITERATIONS, _ENOUGH, _SHORTEST = 50, 1e-3, 1e-6
 #: Penalty of its squared coefficients: pairs beside each other are alike, so that far fewer are independent. With 100,
 #: weak borders gain and strong ones lose. ``self_tuning.py``.
 _PENALTY = 30.0
@@ -145,25 +145,46 @@ def _pairs(fields: np.ndarray, axis: int) -> np.ndarray:
 
 def _regression(pairs: np.ndarray, border: np.ndarray) -> LearnedEdges:
     """Logistic regression on what is known of pairs (7, N) and on its products."""
-    from scipy import optimize, special
-
     rows, columns = np.triu_indices(_FIELDS)
     x = np.concatenate([pairs, pairs[rows] * pairs[columns]]).astype(np.float64)
     mean, spread = x.mean(axis=1, keepdims=True), np.maximum(x.std(axis=1, keepdims=True), constants.MIN_FEATURE_SPREAD)
     x = np.concatenate([(x - mean) / spread, np.ones((1, x.shape[1]))]).astype(np.float32)
-    start = np.zeros(len(x))
-    start[-1] = np.log(border.mean() / (1 - border.mean()))
-    sign = np.where(border, -1.0, 1.0)
-
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        score = sign * (w.astype(np.float32) @ x)
-        slope = (x @ (sign * special.expit(score)).astype(np.float32)).astype(np.float64)
-        slope[:-1] += _PENALTY * w[:-1]
-        return float(np.logaddexp(0, score).sum() + 0.5 * _PENALTY * (w[:-1] ** 2).sum()), slope
-
-    w = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
+    w = _minimum(x, border)
     w = (w[:-1, None] / spread)[:, 0]
     quadratic = np.zeros((_FIELDS, _FIELDS))
     quadratic[rows, columns] = w[_FIELDS:]
     edges = LearnedEdges(w[:_FIELDS].astype(np.float32), quadratic.astype(np.float32), 0.0)
     return LearnedEdges(edges.linear, edges.quadratic, float(np.median(edges._sums(pairs))))
+
+
+def _minimum(x: np.ndarray, border: np.ndarray) -> np.ndarray:
+    """Coefficients (F,) of the least loss, for rows x (F, N) of which the last one is 1, by Newton's method.
+
+    The loss is convex, and few coefficients are sought on many pairs: half a dozen steps do.
+    """
+    from scipy import special
+
+    penalty = np.full(len(x), _PENALTY)
+    penalty[-1] = 0
+    sign = np.where(border, -1.0, 1.0)
+
+    def loss(w: np.ndarray) -> float:
+        return float(np.logaddexp(0, sign * (w.astype(np.float32) @ x)).sum() + 0.5 * (penalty * w**2).sum())
+
+    w = np.zeros(len(x))
+    w[-1] = special.logit(border.mean())
+    before, last = np.inf, loss(w)
+    for _ in range(_ITERATIONS):
+        if not before - last > _ENOUGH:
+            break
+        p = special.expit(w.astype(np.float32) @ x)
+        slope = (x @ (p - border).astype(np.float32)).astype(np.float64) + penalty * w
+        curvature = ((x * (p * (1 - p)).astype(np.float32)) @ x.T).astype(np.float64) + np.diag(penalty + 1e-6)
+        step = np.linalg.solve(curvature, slope)
+        before, last = last, loss(w - step)
+        while last > before and np.abs(step).max() > _SHORTEST:  # the curvature may be less on the way
+            step = step / 2
+            last = loss(w - step)
+        if last <= before:
+            w = w - step
+    return w

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import optimize, special
 
 from ACSegLib import Progress, Segmentation, Volume
 from ACSegLib.fill import Settings, fill
 from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
-from ACSegLib.fill.prior.learned_edges import LearnedEdges, learn_edges
+from ACSegLib.fill.prior.learned_edges import _PENALTY, LearnedEdges, _minimum, learn_edges
 from ACSegLib.fill.seeds import SeedOptions, collect_seeds
 
 SLICES = [4, 14, 24, 34]
@@ -87,3 +88,19 @@ def test_learned_edges_find_a_border_that_a_coarse_edge_scale_misses(learned: bo
     dice = 2 * (found & (TRUTH[4:35] > 0)).sum() / (found.sum() + TRUTH[4:35].sum())
     assert result.report.learned_edges == learned
     assert (dice > 0.97) == learned, dice
+
+
+@pytest.mark.parametrize("strength", [0.3, 3.0, 100.0], ids=["mixed", "clear", "separable"])
+@pytest.mark.parametrize("count", [60, 5000])
+def test_the_regression_finds_the_least_loss(strength: float, count: int) -> None:
+    rng = np.random.default_rng(int(strength))
+    x = np.concatenate([rng.normal(size=(6, count)), np.ones((1, count))]).astype(np.float32)
+    x[1] += 0.95 * x[0]
+    border = rng.random(count) < special.expit(strength * (x[0] - 2 * x[2]) - 1)
+    sign = np.where(border, -1.0, 1.0)
+
+    def loss(w: np.ndarray) -> float:
+        return float(np.logaddexp(0, sign * (w @ x)).sum() + 0.5 * _PENALTY * (w[:-1] ** 2).sum())
+
+    least = optimize.minimize(loss, np.zeros(len(x)), method="BFGS", options={"gtol": 1e-4})
+    assert loss(_minimum(x, border)) == pytest.approx(least.fun, abs=2e-3)
