@@ -170,6 +170,8 @@ class Correcting(ParameterWidgets):
 
     def counted(self, found: SliceCounts, problem: str) -> str:
         """Take note of what a count found, and give the sentence that the guide shows above its list."""
+        if problem and not any(found.shape):  # nothing was counted: what is known still holds
+            return problem
         self.dense = found.dense
         self.readCells()
         if not found.dense:

@@ -262,6 +262,21 @@ def test_killed_in_the_middle_of_a_correction_and_of_a_split(scene, desk_worker,
     desk.effect.cleanup()
 
 
+def test_killed_while_labels_are_counted_a_solid_segmentation_is_still_corrected(scene, desk_worker):
+    desk = Desk(scene)
+    draw(desk.host, "cytoplasm", ball(centre=(15, 12, 12), radius=6))
+    desk.effect.activate()
+    pump(lambda: not desk.effect.counting)
+    assert desk.effect.correcting.active
+    pump(lambda: desk_worker.pump() or desk_worker.ready)
+    os.killpg(desk_worker.pid, signal.SIGSTOP)
+    desk.effect.updateGuide()
+    kill(desk_worker)
+    pump(lambda: not desk.effect.counting)
+    assert desk.effect.correcting.active
+    desk.effect.cleanup()
+
+
 def test_the_source_volume_is_replaced_in_the_middle_of_a_fill(desk, fake):
     """By another node, or by voxels of another shape: a message, no preview, and the next fill works."""
     import slicer
