@@ -57,8 +57,8 @@ def test_the_installed_wheel_works_without_the_sources(packages: Path, tmp_path:
     venv.create(tmp_path / "env", with_pip=False)
     scripts = sysconfig.get_path("scripts", "venv", {"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")})
     python = Path(scripts) / Path(sys.executable).name
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(pip, check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-qI", "--no-deps", "--no-index"]
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)  # -I: also where PYTHONPATH holds an acseg
     site = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True, capture_output=True, text=True, cwd=tmp_path,
