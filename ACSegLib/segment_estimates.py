@@ -43,7 +43,7 @@ _TOLD, _NAMED = 5, 3
 
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
-COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.95, 2741), "prediction": (0.95, 58)}
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.96, 2736), "prediction": (0.95, 58)}
 
 
 @dataclass(frozen=True)
