@@ -69,7 +69,7 @@ class Progress:
     metrics : callable, optional
         Called with a mapping of names to numbers while training.
     notes : callable, optional
-        Called with what a user should know at once, though it is among the results as well; see `tell`.
+        Called once with each thing that a user should know at once, though the results have it as well; see `tell`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Progress:
         self._notes = notes
         self._start, self._stop = 0.0, 1.0
         self._furthest = [0.0]  # shared by all parts
+        self._told: set[str] = set()  # shared by all parts
 
     def __call__(self, fraction: float, message: str = "") -> None:
         """Report `fraction` (0 to 1) of this step, and raise `Cancelled` if asked to stop."""
@@ -110,9 +111,10 @@ class Progress:
             self._metrics(values)
 
     def tell(self, notes: Sequence[str]) -> None:
-        """Pass on what a user should know before hours of work, and not only after them."""
-        if self._notes is not None:
-            for note in notes:
+        """Pass on, each once, what a user should know before hours of work, and not only after them."""
+        for note in notes:
+            if self._notes is not None and note not in self._told:
+                self._told.add(note)
                 self._notes(note)
 
     def part(self, start: float, stop: float) -> Progress:

@@ -81,7 +81,6 @@ class _ProgressLines:
         self._name = name
         self._clock = time.monotonic()
         self._last = -1.0
-        self._told: set[str] = set()
         self._send(
             "<filter-start>",
             f"<filter-name>{escape(name)}</filter-name>",
@@ -98,10 +97,8 @@ class _ProgressLines:
             self._send(f"<filter-progress>{fraction:.4f}</filter-progress>")
 
     def note(self, text: str) -> None:
-        """Show, once, what the user should know now; the results tell it again."""
-        if text not in self._told:
-            self._told.add(text)
-            self._send(f"note: {text}")
+        """Show what the user should know now; the results tell it again."""
+        self._send(f"note: {text}")
 
     def end(self) -> None:
         """Say that all is done."""

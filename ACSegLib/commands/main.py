@@ -137,7 +137,6 @@ class _Display:
         self._quiet = quiet
         self._bar: Any = None
         self._last = (-self._PAUSE, 0.0, "")
-        self._told: set[str] = set()
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -169,10 +168,9 @@ class _Display:
             self._last = (now, fraction, message)
 
     def note(self, text: str) -> None:
-        """Show, once, what the user should know now; the results tell it again."""
-        if self._quiet or text in self._told:
+        """Show what the user should know now; the results tell it again."""
+        if self._quiet:
             return
-        self._told.add(text)
         line = printable(f"note: {text}")
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)

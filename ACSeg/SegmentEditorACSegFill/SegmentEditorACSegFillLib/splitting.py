@@ -195,10 +195,10 @@ class Splitting(ParameterWidgets):
         allowed = edit_rules(node, [first.id], editorNode, volumeNode).allowed
         if allowed is None:
             return cells
-        own = segmentation_from_node(node, volumeNode, [first.id]).occupied()
+        protected = segmentation_from_node(node, volumeNode, [first.id]).occupied() & ~allowed
         labels = np.where(allowed, cells.labels, 0)
-        labels[own & ~allowed] = first.value
-        kept = np.count_nonzero(own & ~allowed & (cells.labels != first.value))
+        labels[protected] = first.value
+        kept = np.count_nonzero(protected & (cells.labels != first.value))
         left = [cell for cell in others if np.any(labels == cell.value)]
         if not left:
             raise InputError(

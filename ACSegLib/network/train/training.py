@@ -158,7 +158,8 @@ def train(
     trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, rough)
     if tensors:
         trainer.restore(tensors)
-    progress.tell([warning for warning in warnings if fabric.is_global_zero])
+    if fabric.is_global_zero:
+        progress.tell(warnings)
     trainer.run()
     trainer.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
     warnings += [note for note in state.notes if note not in warnings]

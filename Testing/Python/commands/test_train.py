@@ -136,8 +136,9 @@ def test_what_a_user_should_know_is_told_before_the_training(tmp_path):
 def test_notes_that_cannot_wait_are_shown_once_and_not_where_it_is_quiet(capsys):
     for quiet in (False, True):
         display = _Display(quiet)
-        for note in ("a", "b", "a"):
-            display.note(note)
+        progress = Progress(display, notes=display.note)
+        progress.tell(["a", "b"])
+        progress.part(0.5, 1).tell(["b", "a"])
         display.close()
     assert capsys.readouterr().err == "note: a\nnote: b\n"
 

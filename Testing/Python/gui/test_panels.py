@@ -46,6 +46,12 @@ def labelled(seed: int):
     return volume, node
 
 
+def chosen(module):
+    """A volume and its labels, chosen in the module."""
+    module.parameters.sourceVolume, module.parameters.segmentation = volume, node = labelled(1)
+    return volume, node
+
+
 def pair(module, seed):
     volume, node = labelled(seed)
     ui = module.panels["Train"].ui
@@ -58,9 +64,7 @@ def pair(module, seed):
 def test_a_box_created_in_the_fill_panel_lies_in_the_middle_and_is_used(module):
     from ACSegLib.scene.roi import box_of_roi
 
-    volume, node = labelled(1)
-    module.parameters.sourceVolume = volume
-    module.parameters.segmentation = node
+    volume, _node = chosen(module)
     roi = module.panels["Fill"].ui.fillBoxSelector.addNode()
     assert module.parameters.fillBox is roi
     assert module.panels["Fill"].options()["box"] is roi
@@ -71,9 +75,7 @@ def test_a_box_created_in_the_fill_panel_lies_in_the_middle_and_is_used(module):
 
 
 def test_fill_panel(module, fake):
-    volume, node = labelled(1)
-    module.parameters.sourceVolume = volume
-    module.parameters.segmentation = node
+    volume, node = chosen(module)
     panel = module.panels["Fill"]
     fake.gate.clear()
     panel.ui.fillButton.click()
@@ -98,10 +100,8 @@ def test_fill_panel(module, fake):
 
 
 def test_hidden_segments_are_left_out_of_a_fill_as_of_the_guide(module, fake):
-    volume, node = labelled(1)
+    _volume, node = chosen(module)
     node.GetSegmentation().AddEmptySegment("bead", "bead")
-    module.parameters.sourceVolume = volume
-    module.parameters.segmentation = node
     panel, display = module.panels["Fill"], node.GetDisplayNode()
     display.SetSegmentVisibility("bead", False)
     panel.ui.fillButton.click()
@@ -123,9 +123,7 @@ def test_a_volume_that_changes_meanwhile_is_told_with_the_result(module, fake):
     """As when a sequence goes on to its next time point."""
     import slicer
 
-    volume, node = labelled(1)
-    module.parameters.sourceVolume = volume
-    module.parameters.segmentation = node
+    volume, _node = chosen(module)
     panel = module.panels["Fill"]
     fake.gate.clear()
     panel.ui.fillButton.click()
@@ -159,9 +157,7 @@ def test_the_log_of_the_worker_process_can_be_opened(module, fake, monkeypatch):
 def test_fill_panel_when_the_scene_is_closed(module, fake):
     import slicer
 
-    volume, node = labelled(1)
-    module.parameters.sourceVolume = volume
-    module.parameters.segmentation = node
+    chosen(module)
     panel = module.panels["Fill"]
     fake.gate.clear()
     panel.ui.fillButton.click()
